@@ -1,0 +1,1 @@
+"""The certificate authority: prepare, lint, sign, revoke, publish, check."""

@@ -1,0 +1,64 @@
+"""An authority as everybody but its signer knows it: the certificate and the addresses it publishes at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from ca.errors import CaError, CaErrorKind
+from ca.keys import KeyKind, PublicKey, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One authority.
+
+    `id` names it in the register. `crl_url`, `ca_url` and, where there is a responder, `ocsp_url` go into every
+    certificate it issues (RFC 5280, 4.2.1.13 and 4.2.2.1); all http, since a relying party that needs TLS to check a
+    TLS certificate goes round in circles (RFC 5280, section 8).
+    """
+
+    id: str
+    certificate: x509.Certificate
+    crl_url: str
+    ca_url: str
+    ocsp_url: str = ""
+
+    @property
+    def name(self) -> x509.Name:
+        """The issuer name of everything this authority signs."""
+        return self.certificate.subject
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The key its signatures are verified with. Raises CaError(key_unavailable) for a key of a kind not ours."""
+        key = self.certificate.public_key()
+        if kind_of(key) is None:
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the authority's key is of a kind we do not sign with")
+        return key  # type: ignore[return-value]  # kind_of has told the two classes apart from all others
+
+    @property
+    def key_kind(self) -> KeyKind:
+        """The kind of its key. Raises CaError(key_unavailable) for a kind not ours."""
+        kind = kind_of(self.public_key)
+        assert kind is not None  # noqa: S101 — public_key has just refused every other kind
+        return kind
+
+    @property
+    def key_identifier(self) -> bytes:
+        """What the authority key identifier of its certificates and CRLs holds: its own SKI (RFC 5280, 4.2.1.1)."""
+        return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+
+    @property
+    def not_before(self) -> datetime:
+        """The first second it may issue in."""
+        return self.certificate.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """The last second it may issue in, and the last that any certificate of its may reach."""
+        return self.certificate.not_valid_after_utc
+
+    def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """The AKI extension of everything it signs: the key identifier alone."""
+        return x509.AuthorityKeyIdentifier(self.key_identifier, None, None)

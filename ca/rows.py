@@ -1,0 +1,94 @@
+"""The rows of the register as values, and how a serial number is written in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select
+
+from ca.crl import Reason
+
+
+class CertificateState(StrEnum):
+    """Where a serial number stands. `issued` says nothing about expiry; the dates do."""
+
+    RESERVED = "reserved"
+    ISSUED = "issued"
+    REVOKED = "revoked"
+    ABANDONED = "abandoned"
+
+
+class CrlKind(StrEnum):
+    """What a CRL holds: every revoked certificate, or the changes since a full one (RFC 5280, 5.2.4)."""
+
+    FULL = "full"
+    DELTA = "delta"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """One certificate of the register; the columns are explained in `ca.tables`. `subject` is the DN by RFC 4514."""
+
+    serial: str
+    authority_id: str
+    registration_id: int
+    case_id: int
+    profile: str
+    state: CertificateState
+    subject: str = field(repr=False)
+    email: str = field(repr=False)
+    not_before: datetime
+    not_after: datetime
+    tbs: bytes = field(repr=False)
+    der: bytes | None = field(repr=False)
+    reserved_at: datetime
+    lease_until: datetime
+    issued_at: datetime | None
+    revoked_at: datetime | None
+    recorded_at: datetime | None
+    reason: Reason | None
+    invalidity_date: datetime | None
+    listed_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CrlRow:
+    """One CRL of the register."""
+
+    authority_id: str
+    number: int
+    kind: CrlKind
+    this_update: datetime
+    next_update: datetime
+    der: bytes = field(repr=False)
+
+
+def serial_text(serial: int | str) -> str:
+    """A serial number as the register writes it: lower-case hexadecimal without leading zeros.
+
+    Text may come with colons, blanks, capitals and leading zeros, as tools print it. Raises ValueError for text that
+    is no hexadecimal number, and for what is no serial number (RFC 5280, 4.1.2.2: positive, at most 20 octets).
+    """
+    if isinstance(serial, str):
+        digits = serial.replace(":", "").replace(" ", "")
+        if not digits.isascii() or not digits.isalnum():
+            raise ValueError("not a serial number")
+        serial = int(digits, 16)
+    if not 0 < serial < 1 << 160:
+        raise ValueError("not a serial number")
+    return f"{serial:x}"
+
+
+def certificate_rows(conn: Connection, query: Select[Any]) -> Iterator[CertificateRow]:
+    """The rows of a query on the table of certificates."""
+    for row in conn.execute(query).mappings():
+        reason = None if row["reason"] is None else Reason(row["reason"])
+        yield CertificateRow(**dict(row) | {"state": CertificateState(row["state"]), "reason": reason})
+
+
+def crl_row(row: RowMapping) -> CrlRow:
+    """One row of the table of CRLs."""
+    columns = {column.name: row[column.name] for column in fields(CrlRow)}
+    return CrlRow(**columns | {"kind": CrlKind(row["kind"])})

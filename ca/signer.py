@@ -1,0 +1,191 @@
+"""The only file that touches a CA key.
+
+Does: makes CA keys, keeps them sealed under a passphrase, signs what was prepared.
+Trusts: the passphrase to be strong (it comes from a systemd credential), this process's memory, OpenSSL.
+Promises: signs only what passes the lint at that moment and was prepared for this very authority; signs no serial
+number twice; never shows, pickles or returns a key in clear.
+Weak: the key lies in the memory of the process for as long as the signer lives, and Python cannot wipe it. "Once" is
+kept in memory here; across restarts it is the register that refuses a known serial number. An HSM signer (PKCS#11)
+implements `Signer` beside `FileSigner`.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import NoReturn, Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from ca.authority import Authority
+from ca.crl import Plan
+from ca.der import signed
+from ca.errors import CaError, CaErrorKind
+from ca.issue import Prepared, compare, examine
+from ca.keys import KeyKind, PrivateKey, PublicKey, generate, kind_of, signature_algorithm, signature_hash
+
+# A sealed key: magic, log2 of scrypt's N, r, p (one octet each), salt, nonce, AES-256-GCM of the PKCS#8 DER. The
+# header up to the nonce is authenticated with it.
+_MAGIC = b"OLRA-CAKEY-1"
+_SALT, _NONCE = 16, 12
+_HEADER = len(_MAGIC) + 3 + _SALT + _NONCE
+_BLOCK, _LANES = 8, 1
+# N = 2^17 takes about 0.8 s and 128 MiB. What is read is held to these bounds, so that a tampered header can neither
+# exhaust the memory nor weaken the key that is derived.
+COSTS = range(15, 18)
+COST = 17
+
+
+class Signer(Protocol):
+    """Whoever holds the key of one authority: a file, an HSM."""
+
+    @property
+    def authority(self) -> Authority:
+        """The authority that this signs for."""
+        ...
+
+    def sign_certificate(self, prepared: Prepared) -> bytes:
+        """The DER certificate. Raises CaError: mismatch, lint_failed, conflict (signed before), key_unavailable."""
+        ...
+
+    def sign_crl(self, plan: Plan) -> bytes:
+        """The DER CRL. Raises CaError: mismatch, key_unavailable."""
+        ...
+
+
+class CaKey:
+    """A CA's private key, closed to everybody outside this file."""
+
+    __slots__ = ("_kind", "_private")
+
+    def __init__(self, private: PrivateKey) -> None:
+        kind = kind_of(private.public_key())
+        if kind is None:
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a key of a kind we do not sign with")
+        self._private = private
+        self._kind = kind
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The public half."""
+        return self._private.public_key()
+
+    @property
+    def kind(self) -> KeyKind:
+        """Algorithm and size."""
+        return self._kind
+
+    def __repr__(self) -> str:
+        return f"<CaKey {self._kind}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a CA key is not pickled")
+
+
+def make_ca_key(kind: KeyKind) -> CaKey:
+    """A new CA key. Randomness comes from OpenSSL (see `ca.keys`)."""
+    return CaKey(generate(kind))
+
+
+def seal_key(key: CaKey, passphrase: bytes, random_bytes: Callable[[int], bytes], *, cost: int = COST) -> bytes:
+    """The key as a file may hold it: PKCS#8 DER under AES-256-GCM, the key of that from scrypt (RFC 7914).
+
+    `cost` is log2 of N, 15 to 17. PKCS#8's own encryption is not used: `cryptography` gives it PBKDF2 with 2,048
+    rounds. Raises ValueError for an empty passphrase or a cost out of bounds.
+    """
+    if not passphrase or cost not in COSTS:
+        raise ValueError("a passphrase and a cost of 15 to 17 are needed")
+    salt, nonce = random_bytes(_SALT), random_bytes(_NONCE)
+    header = _MAGIC + bytes([cost, _BLOCK, _LANES]) + salt + nonce
+    clear = key._private.private_bytes(  # noqa: SLF001 — this file is where the key may be touched
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return header + AESGCM(_derive(passphrase, salt, cost)).encrypt(nonce, clear, header)
+
+
+def open_key(blob: bytes, passphrase: bytes) -> CaKey:
+    """Open what `seal_key` sealed. Raises CaError(key_unavailable) for a wrong passphrase or a damaged file, and does
+    not tell the two apart: an authenticated cipher cannot."""
+    header, sealed = blob[:_HEADER], blob[_HEADER:]
+    if len(header) < _HEADER or not header.startswith(_MAGIC):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "not a sealed key")
+    cost, block, lanes = header[len(_MAGIC) : len(_MAGIC) + 3]
+    if cost not in COSTS or (block, lanes) != (_BLOCK, _LANES):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the sealed key asks for parameters out of bounds")
+    salt, nonce = header[-_SALT - _NONCE : -_NONCE], header[-_NONCE:]
+    try:
+        clear = AESGCM(_derive(passphrase, salt, cost)).decrypt(nonce, sealed, header)
+    except InvalidTag as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the sealed key does not open with this passphrase") from error
+    private = serialization.load_der_private_key(clear, password=None)
+    if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a key of a kind we do not sign with")
+    return CaKey(private)
+
+
+class FileSigner:
+    """A signer whose key came from a file and lies in memory. Safe to share between threads."""
+
+    __slots__ = ("_authority", "_key", "_lock", "_used")
+
+    def __init__(self, authority: Authority, key: CaKey) -> None:
+        """Raises CaError(key_unavailable) where the key is not the one of the authority's certificate."""
+        if key.public_key != authority.public_key:
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key does not belong to the authority's certificate")
+        self._authority = authority
+        self._key = key
+        self._lock = Lock()
+        self._used: set[int] = set()
+
+    @property
+    def authority(self) -> Authority:
+        """The authority that this signs for."""
+        return self._authority
+
+    def sign_certificate(self, prepared: Prepared) -> bytes:
+        """Sign what was prepared, once, and return the DER certificate.
+
+        The serial number is spent before the key is touched, so that a failure in between spends it too (SPEC 3: a
+        failed attempt never reuses its serial). Raises CaError: mismatch, lint_failed, conflict when this serial
+        number was signed before.
+        """
+        examine(prepared, self._authority)
+        with self._lock:
+            if prepared.serial in self._used:
+                raise CaError(CaErrorKind.CONFLICT, "this serial number was signed before")
+            self._used.add(prepared.serial)
+        certificate = self._sign(prepared.tbs)
+        # A faulty signature can give away an RSA key (Boneh, DeMillo, Lipton 1997): nothing leaves unverified.
+        compare(prepared, certificate)
+        return certificate
+
+    def sign_crl(self, plan: Plan) -> bytes:
+        """Sign a planned CRL and return its DER. Raises CaError(mismatch) for the plan of another authority."""
+        same_authority = plan.authority.certificate == self._authority.certificate
+        if not same_authority or plan.rehearsal.tbs_certlist_bytes != plan.tbs:
+            raise CaError(CaErrorKind.MISMATCH, "the plan is not what this authority was asked to sign")
+        der = self._sign(plan.tbs)
+        if not x509.load_der_x509_crl(der).is_signature_valid(self._authority.public_key):
+            raise CaError(CaErrorKind.MISMATCH, "the signed CRL does not verify under the authority")
+        return der
+
+    def _sign(self, tbs: bytes) -> bytes:
+        private, kind = self._key._private, self._key.kind  # noqa: SLF001 — as in seal_key
+        if isinstance(private, rsa.RSAPrivateKey):
+            signature = private.sign(tbs, padding.PKCS1v15(), signature_hash(kind))
+        else:
+            signature = private.sign(tbs, ec.ECDSA(signature_hash(kind)))
+        return signed(tbs, signature_algorithm(kind), signature)
+
+    def __repr__(self) -> str:
+        return f"<FileSigner for {self._authority.id}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer is not pickled")
+
+
+def _derive(passphrase: bytes, salt: bytes, cost: int) -> bytes:
+    return Scrypt(salt=salt, length=32, n=1 << cost, r=_BLOCK, p=_LANES).derive(passphrase)

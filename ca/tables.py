@@ -1,0 +1,215 @@
+"""The tables of the register, and what the database itself refuses.
+
+The daemon adds its own tables to the same `metadata`. The CHECKs and the guards (triggers) hold against every writer,
+this program included: a revoked certificate never comes back, and a row of the register never goes away.
+Weak: whoever owns the database can drop a trigger; the checker and the audit log are there for that. A migration that
+rebuilds `certificates` (Alembic's batch mode on SQLite) loses its triggers and must run `guards` again.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    DDL,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    event,
+    text,
+)
+
+metadata = MetaData()
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, in UTC to the microsecond, as text of fixed width: `2024-07-01T00:00:00.000000Z`.
+
+    The text sorts as the time does, reads the same in SQLite and PostgreSQL, and comes back as an aware datetime.
+    A naive datetime is refused with ValueError: nobody can say when that is.
+    """
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """To the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without zone")
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+# `crl_number` is the highest CRL number ever given out; it only grows (RFC 5280, 5.2.3).
+authorities = Table(
+    "authorities",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("crl_url", String, nullable=False),
+    Column("ca_url", String, nullable=False),
+    Column("ocsp_url", String, nullable=False, server_default=""),
+    Column("crl_number", Integer, nullable=False, server_default="0"),
+    Column("recorded_at", Instant, nullable=False),
+    CheckConstraint("role IN ('root', 'issuing')", name="authority_role_known"),
+)
+
+# One serial number and what became of it: reserved -> issued -> revoked, or reserved -> abandoned. The serial number
+# is lower-case hexadecimal without leading zeros. `registration_id` and `case_id` are the daemon's.
+# `revoked_at` is the date on the CRL, `recorded_at` when it was entered; `listed_until` see `register.store_crl`.
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("authority_id", ForeignKey("authorities.id"), nullable=False),
+    Column("registration_id", Integer, nullable=False),
+    Column("case_id", Integer, nullable=False),
+    Column("profile", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("email", String, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("not_after", Instant, nullable=False),
+    Column("tbs", LargeBinary, nullable=False),
+    Column("der", LargeBinary),
+    Column("reserved_at", Instant, nullable=False),
+    Column("lease_until", Instant, nullable=False),
+    Column("issued_at", Instant),
+    Column("revoked_at", Instant),
+    Column("recorded_at", Instant),
+    Column("reason", String),
+    Column("invalidity_date", Instant),
+    Column("listed_until", Instant),
+    CheckConstraint("state IN ('reserved', 'issued', 'revoked', 'abandoned')", name="certificate_state_known"),
+    CheckConstraint("serial = lower(serial) AND length(serial) <= 40", name="certificate_serial_canonical"),
+    CheckConstraint("not_before <= not_after", name="certificate_validity_in_order"),
+    CheckConstraint(
+        "(state IN ('issued', 'revoked') AND der IS NOT NULL AND issued_at IS NOT NULL)"
+        " OR (state IN ('reserved', 'abandoned') AND der IS NULL AND issued_at IS NULL)",
+        name="certificate_issued_or_not",
+    ),
+    CheckConstraint(
+        "(state IN ('revoked', 'abandoned')"
+        " AND revoked_at IS NOT NULL AND recorded_at IS NOT NULL AND reason IS NOT NULL)"
+        " OR (state IN ('reserved', 'issued')"
+        " AND revoked_at IS NULL AND recorded_at IS NULL AND reason IS NULL AND invalidity_date IS NULL)",
+        name="certificate_revoked_or_not",
+    ),
+    CheckConstraint("revoked_at <= recorded_at", name="certificate_not_revoked_in_future"),
+    CheckConstraint("invalidity_date <= revoked_at", name="certificate_invalid_before_revoked"),
+    # One case, one certificate: the next serial number of a case waits until the last one is abandoned (SPEC 3).
+    Index(
+        "certificates_one_per_case",
+        "case_id",
+        unique=True,
+        sqlite_where=text("state IN ('reserved', 'issued')"),
+        postgresql_where=text("state IN ('reserved', 'issued')"),
+    ),
+    Index("certificates_by_registration", "registration_id"),
+    Index("certificates_by_state", "authority_id", "state", "not_after"),
+)
+
+crls = Table(
+    "crls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("authority_id", ForeignKey("authorities.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("this_update", Instant, nullable=False),
+    Column("next_update", Instant, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    UniqueConstraint("authority_id", "number", name="crl_number_once"),
+    CheckConstraint("kind IN ('full', 'delta')", name="crl_kind_known"),
+    CheckConstraint("this_update < next_update", name="crl_updates_in_order"),
+)
+
+_IDENTITY = (
+    *("serial", "authority_id", "registration_id", "case_id", "profile", "subject", "email"),
+    *("not_before", "not_after", "tbs", "reserved_at"),
+)
+_ISSUED = ("der", "issued_at", "lease_until")
+_REVOKED = ("revoked_at", "recorded_at", "reason", "invalidity_date")
+
+
+def guards(dialect: str) -> tuple[str, ...]:
+    """The statements that put the guards in place, for `sqlite` or `postgresql`; KeyError for another database.
+
+    `metadata.create_all` runs them by itself when it makes the table of certificates; a migration that makes or
+    rebuilds it in another way runs each of them afterwards. Running them twice does no harm.
+    """
+    return {"sqlite": _sqlite_guards, "postgresql": _postgresql_guards}[dialect]()
+
+
+def _forbidden_update(differs: str) -> str:
+    """The condition under which a change of a certificate row is refused; `differs` is the null-safe operator."""
+
+    def changed(columns: tuple[str, ...]) -> str:
+        return " OR ".join(f"NEW.{column} {differs} OLD.{column}" for column in columns)
+
+    return (
+        "(NEW.state <> OLD.state"
+        " AND NOT (OLD.state = 'reserved' AND NEW.state IN ('issued', 'abandoned'))"
+        " AND NOT (OLD.state = 'issued' AND NEW.state = 'revoked'))"
+        f" OR {changed(_IDENTITY)}"
+        f" OR (OLD.state <> 'reserved' AND ({changed(_ISSUED)}))"
+        f" OR (OLD.state IN ('revoked', 'abandoned') AND ({changed(_REVOKED)}))"
+    )
+
+
+_CHANGE = "the register does not take this change of a certificate"
+_DELETE = "the register forgets no certificate"
+_NUMBER = "a CRL number never goes back"
+
+
+def _sqlite_guards() -> tuple[str, ...]:
+    return tuple(
+        f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {when} FOR EACH ROW{condition}"
+        f" BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+        for name, when, condition, sentence in (
+            ("certificates_change", "UPDATE ON certificates", f" WHEN {_forbidden_update('IS NOT')}", _CHANGE),
+            ("certificates_delete", "DELETE ON certificates", "", _DELETE),
+            ("authorities_number", "UPDATE ON authorities", " WHEN NEW.crl_number < OLD.crl_number", _NUMBER),
+        )
+    )
+
+
+def _postgresql_guards() -> tuple[str, ...]:
+    statements = []
+    for name, when, condition, sentence in (
+        ("certificates_change", "UPDATE ON certificates", _forbidden_update("IS DISTINCT FROM"), _CHANGE),
+        ("certificates_delete", "DELETE ON certificates", "TRUE", _DELETE),
+        ("authorities_number", "UPDATE ON authorities", "NEW.crl_number < OLD.crl_number", _NUMBER),
+    ):
+        statements.append(
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'check_violation'; END $$"
+        )
+        statements.append(
+            f"CREATE OR REPLACE TRIGGER {name} BEFORE {when} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()"
+        )
+    return tuple(statements)
+
+
+def _hang_guards() -> None:
+    for dialect in ("sqlite", "postgresql"):
+        for statement in guards(dialect):
+            # SQLAlchemy formats the statement with %, and has no types for this constructor.
+            ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+            event.listen(certificates, "after_create", ddl.execute_if(dialect=dialect))
+
+
+_hang_guards()

@@ -1,0 +1,129 @@
+"""The IMAP account: where the mailbox is and how it is entered. The door itself is `imap.py`.
+
+Trusts: the server named in the settings once its certificate is verified. Promises: the password is sent only over the
+security that was asked for; no error quotes what the server said, which may be a line of a mail.
+"""
+
+import imaplib
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import imapclient
+from imapclient.exceptions import CapabilityError, IMAPClientError, LoginError
+
+from config.credentials import Secret
+
+from .connection import check_security, make_tls_context
+from .failures import Kind, MailboxRefused, MailboxUnavailable
+
+# RFC 5530: refusals that pass by themselves although they answer a login or a SELECT.
+_PASSING = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"})
+
+# The only words of a server's answer that may stand in an error of ours (RFC 3501 section 7.1, RFC 5530).
+_RESPONSE_CODE = re.compile(
+    r"\[(ALERT|TRYCREATE|UNAVAILABLE|AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED|PRIVACYREQUIRED|CONTACTADMIN|"
+    r"NOPERM|INUSE|EXPUNGEISSUED|CORRUPTION|SERVERBUG|CLIENTBUG|CANNOT|LIMIT|OVERQUOTA|ALREADYEXISTS|NONEXISTENT)\b"
+)
+
+# What imaplib and IMAPClient raise at an answer they do not understand, besides their own errors: both index, decode
+# and unpack what the server sent without looking first. To us all of it means "this server does not speak IMAP now".
+LIBRARY_ERRORS = (IMAPClientError, OSError, ValueError, LookupError, TypeError, AttributeError, EOFError)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the mailbox is and how to enter it; timeouts in seconds.
+
+    Raises ValueError for a `security` that is unknown or too weak for the host (`check_security`). `ca_file` (PEM)
+    replaces the system's trusted authorities.
+    """
+
+    host: str
+    port: int
+    security: str
+    username: str
+    password: Secret
+    folder: str = "INBOX"
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_security(self.host, self.security)
+
+
+def connect(account: Account) -> Any:  # noqa: ANN401 - IMAPClient has no type information
+    """An IMAPClient, connected and with timeouts, not logged in. Raises MailboxRefused or MailboxUnavailable."""
+    context = _make_context(account) if account.security == "tls" else None
+    try:
+        client = imapclient.IMAPClient(
+            account.host,
+            account.port,
+            ssl=account.security == "tls",
+            ssl_context=context,
+            # The library's default is no timeout at all: a server that falls silent would stop the intake for ever.
+            timeout=imapclient.SocketTimeout(connect=account.connect_timeout, read=account.read_timeout),
+        )
+    except ssl.SSLCertVerificationError as error:
+        raise MailboxRefused(Kind.MAILBOX_CERTIFICATE, error.verify_message) from None
+    except LIBRARY_ERRORS as error:
+        raise MailboxUnavailable(describe("connect", error)) from None
+    # IMAPClient sets this to 5, and imaplib then formats every line and literal, whole mails with forms and personal
+    # data, for a debug log: a leak as soon as somebody turns DEBUG on, and four fifths of the time of a fetch.
+    client._imap.debug = 0  # noqa: SLF001 - there is no public switch
+    client.normalise_times = False  # else INTERNALDATE comes naive, in this machine's local time
+    client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return client
+
+
+def enter(client: Any, account: Account) -> None:  # noqa: ANN401 - as above
+    """Secure the connection where that is still to be done, and log in.
+
+    Raises MailboxRefused, MailboxUnavailable and, for the caller to translate, LIBRARY_ERRORS.
+    """
+    if account.security == "starttls":
+        try:
+            client.starttls(_make_context(account))
+        except CapabilityError:
+            # Going on without TLS is what somebody who removes STARTTLS from the greeting wants.
+            raise MailboxRefused(Kind.MAILBOX_LOGIN, "STARTTLS is not offered") from None
+    _log_in(client, account)
+
+
+def _make_context(account: Account) -> ssl.SSLContext:
+    try:
+        return make_tls_context(account.ca_file)
+    except OSError as error:
+        raise MailboxRefused(Kind.MAILBOX_CERTIFICATE, f"ca_file: {type(error).__name__}") from None
+
+
+def _log_in(client: Any, account: Account) -> None:  # noqa: ANN401 - as above
+    username, password = account.username, account.password.reveal()
+    # LOGIN carries quoted ASCII (RFC 3501 section 9); a line end in it would begin a command of its own.
+    if not (username + password).isascii() or not (username + password).isprintable():
+        raise MailboxRefused(Kind.MAILBOX_LOGIN, "user name and password must be printable ASCII")
+    try:
+        client.login(username, password)
+    except LoginError as error:
+        # IMAPClient calls a connection that broke during LOGIN a refused login too; nobody needs to be alarmed then.
+        if isinstance(error.__context__, imaplib.IMAP4.abort):
+            raise MailboxUnavailable(describe("login", error.__context__)) from None
+        refuse(error, Kind.MAILBOX_LOGIN)
+
+
+def refuse(error: IMAPClientError, kind: Kind) -> NoReturn:
+    """Raise MailboxRefused of that kind for a NO, or MailboxUnavailable where its code says that it will pass."""
+    code = _RESPONSE_CODE.search(str(error))
+    if code is not None and code[1] in _PASSING:
+        raise MailboxUnavailable(code[1]) from None
+    raise MailboxRefused(kind, code[1] if code is not None else "NO") from None
+
+
+def describe(doing: str, error: BaseException) -> str:
+    """What was being done and the name of what went wrong, without a word of the server's that is not a known code."""
+    code = _RESPONSE_CODE.search(str(error)) if isinstance(error, IMAPClientError) else None
+    return f"{doing}: {code[1] if code is not None else type(error).__name__}"

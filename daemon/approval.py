@@ -1,0 +1,184 @@
+"""Step 4: asking for a decision. One request a case, version and approver, each with a one-time token of its own.
+
+Promises: of a token only its keyed hash is stored; a request is bound to the digest of what was shown; any change of
+the case voids its open requests before new ones go out. Requests lapse, cases never do: a lapsed request is sent anew.
+"""
+
+import base64
+import hmac
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.engine import RowMapping
+
+from config.settings import Approver
+from parsers.normalise import mail_key
+from parsers.reading import Application
+
+from . import cases, post, schema, staff_letters
+from .assessment import Assessment, assess
+from .case import State
+from .cases import Case
+from .centre import Centre
+from .letters import CaseFacts, Enclosure
+from .staff_letters import Difference
+from .store import added, changed, every, one
+
+_requests = schema.requests
+_TOKEN_BYTES = 16
+_REGISTER_FIELDS = ("company_ja", "company_en", "name_ja", "name_en", "email")
+
+
+def token_hash(centre: Centre, token: str) -> str:
+    """The keyed hash under which a token is known; without the key a stolen database opens no request."""
+    return hmac.new(centre.token_key, token.strip().upper().encode(), "sha256").hexdigest()
+
+
+def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
+    """Void what was asked before and ask every approver about the case as it is now."""
+    void(tx, case)
+    assessment = assess(tx, centre, case, now=now)
+    case = cases.set_values(tx, case, digest=assessment.digest)
+    expires = now + timedelta(days=centre.settings.policy.request_days)
+    asked = may_decide(centre, assessment.application)
+    for index, approver in enumerate(asked, 1):
+        token = base64.b32encode(centre.random_bytes(_TOKEN_BYTES)).decode().rstrip("=")
+        request_id = added(
+            tx,
+            _requests,
+            case_id=case.id,
+            version=case.version,
+            digest=assessment.digest,
+            approver=approver.address,
+            token_hash=token_hash(centre, token),
+            state="open",
+            created_at=now,
+            expires_at=expires,
+        )
+        draft = staff_letters.approval_request(
+            centre.office,
+            facts_of(case),
+            application=assessment.application,
+            findings=assessment.findings,
+            plan=assessment.plan.sentences,
+            blocked=assessment.plan.blocked,
+            quorum=assessment.plan.quorum,
+            quorum_reasons=assessment.plan.quorum_reasons,
+            register_differences=_differences(centre, assessment),
+            candidates=_candidates(assessment),
+            token=token,
+            approver_index=f"{index}/{len(asked)}",
+            expires_at=expires,
+            documents=_documents(tx, centre, case),
+        )
+        post.queue(
+            tx,
+            centre,
+            draft,
+            key=f"request:{request_id}",
+            recipient=approver.address,
+            now=now,
+            case_id=case.id,
+        )
+    centre.audit.append(
+        tx,
+        "decision_asked",
+        at=now,
+        actor="system",
+        case_id=case.id,
+        version=case.version,
+        digest=assessment.digest,
+        approvers=len(asked),
+    )
+    return case
+
+
+def may_decide(centre: Centre, application: Application) -> list[Approver]:
+    """The approvers who are asked: nobody decides about an application of his own."""
+    own = {
+        mail_key(application.value(field) or "")
+        for field in ("applicant.email", "user.email", "before.email", "after.email")
+    }
+    return [approver for approver in centre.settings.approvers if mail_key(approver.address) not in own]
+
+
+def find(tx: Connection, centre: Centre, token: str) -> RowMapping | None:
+    """The request a token belongs to, whatever its state."""
+    return one(tx, select(_requests).where(_requests.c.token_hash == token_hash(centre, token)))
+
+
+def use(tx: Connection, request: RowMapping) -> None:
+    """The token is spent. Raises Conflict when it was spent, voided or lapsed meanwhile."""
+    changed(
+        tx,
+        update(_requests).where(_requests.c.id == request["id"], _requests.c.state == "open").values(state="used"),
+    )
+
+
+def void(tx: Connection, case: Case) -> None:
+    """No open request of this case may be answered any more."""
+    tx.execute(
+        update(_requests).where(_requests.c.case_id == case.id, _requests.c.state == "open").values(state="void")
+    )
+
+
+def renew_lapsed(centre: Centre) -> int:
+    """Requests past their term lapse, and the case is asked about anew: silence approves nothing and loses nothing."""
+    now = centre.clock()
+    renewed = 0
+    with centre.store.transaction() as tx:
+        query = select(_requests.c.case_id).where(_requests.c.state == "open", _requests.c.expires_at <= now).distinct()
+        for row in every(tx, query):
+            tx.execute(
+                update(_requests)
+                .where(_requests.c.case_id == row["case_id"], _requests.c.state == "open")
+                .values(state="lapsed")
+            )
+            case = cases.get(tx, row["case_id"])
+            if case.state in (State.AWAITING_DECISION, State.ON_HOLD):
+                ask(tx, centre, case, now=now)
+                renewed += 1
+    return renewed
+
+
+def facts_of(case: Case, *, wished: str | None = None, user_name: str = "") -> CaseFacts:
+    """What letters may say about a case."""
+    return CaseFacts(
+        number=case.number,
+        request_type=case.request_type,
+        company=case.applicant_company,
+        person=case.applicant_name,
+        arrived_at=case.arrived_at,
+        wished_date=datetime.fromisoformat(wished).date() if wished else None,
+        user_name=user_name,
+    )
+
+
+def _differences(centre: Centre, assessment: Assessment) -> list[Difference]:
+    target, kind = assessment.facts.target, assessment.application.request_type
+    if target is None or kind is None:
+        return []
+    block = centre.table.types[kind].looks_up
+    pairs = [
+        (f"{block}.{name}", assessment.application.value(f"{block}.{name}") or "", getattr(target.person, name))
+        for name in _REGISTER_FIELDS
+    ]
+    return [Difference(centre.table.label(key), read, registered) for key, read, registered in pairs if read != registered]
+
+
+def _candidates(assessment: Assessment) -> list[str]:
+    if assessment.facts.target is not None:
+        return []
+    shown = (*assessment.facts.match.exact, *assessment.facts.match.candidates)
+    return [
+        f"{registration.subscriber_id}：{registration.person.company_ja} {registration.person.name_ja}"
+        f"（{registration.person.email}）"
+        for registration in shown
+    ]
+
+
+def _documents(tx: Connection, centre: Centre, case: Case) -> list[Enclosure]:
+    digest = cases.version_row(tx, case)["document"]
+    if not digest:
+        return []
+    return [Enclosure(f"{case.number}.pdf", "application/pdf", centre.blobs.get(digest))]

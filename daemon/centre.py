@@ -1,0 +1,123 @@
+"""All that a step of a round needs, opened once: settings, store, doors, keys, clock, randomness.
+
+Nothing in the house reads a clock, a random source or an environment by itself; it is handed one of these.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ca.profiles import Profile, load_profiles
+from ca.signer import Signer
+from config import request_types
+from config.request_types import Table
+from config.settings import Settings
+
+from .audit import Audit
+from .blobs import Blobs
+from .imap import Account, Mailbox
+from .letters import Office
+from .smtp import Route, Transport
+from .store import Store
+from .vault import Vault
+
+
+@dataclass(frozen=True)
+class Centre:
+    """One LRA centre, ready to work."""
+
+    settings: Settings
+    store: Store
+    blobs: Blobs
+    vault: Vault
+    audit: Audit
+    signer: Signer
+    profile: Profile
+    token_key: bytes
+    table: Table
+    office: Office
+    account: Account
+    open_mailbox: Callable[[Account], Mailbox]
+    open_transport: Callable[[], Transport]
+    clock: Callable[[], datetime]
+    random_bytes: Callable[[int], bytes]
+    sleep: Callable[[float], None]
+
+    @property
+    def public(self) -> Path:
+        """The folder of what the world may fetch: certificates of the CA and its CRL."""
+        return self.settings.data_dir / "public"
+
+    def close(self) -> None:
+        """Give back the database connections."""
+        self.store.close()
+
+    def __repr__(self) -> str:
+        return f"Centre({self.settings.centre.address})"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The opened secrets of a centre; nothing of them is ever shown."""
+
+    signer: Signer
+    audit_key: bytes
+    token_key: bytes
+
+    def __repr__(self) -> str:
+        return "Keys(hidden)"
+
+
+def wall_clock() -> datetime:
+    """The time now, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def open_centre(
+    settings: Settings,
+    keys: Keys,
+    *,
+    account: Account,
+    route: Route,
+    clock: Callable[[], datetime] = wall_clock,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Centre:
+    """Put a centre together; the database must have this program's schema (StoreError)."""
+    store = Store(settings.database)
+    store.check()
+    return Centre(
+        settings=settings,
+        store=store,
+        blobs=Blobs(settings.data_dir / "blobs"),
+        vault=Vault(settings.data_dir / "vault", random_bytes),
+        audit=Audit(keys.audit_key),
+        signer=keys.signer,
+        profile=load_profiles()[settings.ca.profile],
+        token_key=keys.token_key,
+        table=request_types.load(),
+        office=office_of(settings),
+        account=account,
+        open_mailbox=Mailbox.open,
+        open_transport=lambda: Transport(route),
+        clock=clock,
+        random_bytes=random_bytes,
+        sleep=sleep,
+    )
+
+
+def office_of(settings: Settings) -> Office:
+    """What the letters say about us."""
+    centre = settings.centre
+    return Office(
+        address=centre.address,
+        name=centre.name,
+        call_centre_phone=centre.call_centre_phone,
+        call_centre_mail=centre.call_centre_mail,
+        form_url=centre.form_url,
+        materials_url=centre.materials_url,
+        site=centre.company,
+    )

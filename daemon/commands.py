@@ -1,0 +1,257 @@
+"""What each command of a staff reply does to a case, apart from 承認 (`daemon.replies`). One table of actions.
+
+Every action runs inside the transaction of the reply that asked for it. A change of content makes a new version, which
+voids all open requests and asks anew (SPEC 2.1).
+"""
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from config.request_types import RequestType, Table
+from config.settings import Approver
+from parsers import rules
+from parsers.application import amended
+from parsers.reading import Application
+from parsers.reply import Command, Verb
+
+from . import approval, assessment, cases, letters, registrations
+from .answers import answer
+from .case import Event, State
+from .cases import Case
+from .centre import Centre
+from .planning import JST
+
+Action = Callable[..., None]
+_NO_SUCH_CASE = "該当する案件がありません。"
+
+
+def problem(tx: Connection, centre: Centre, case: Case, command: Command, *, now: datetime) -> str | None:
+    """Why a well-formed command cannot be carried out here, in Japanese; None when it can. Changes nothing."""
+    if command.verb is Verb.CHANGE_TYPE and centre.table.type_of_word(command.argument) is None:
+        return "申請種別の名称が分かりません。新規発行・再発行・登録変更・担当変更・解約 のいずれかをご指定ください。"
+    if command.verb is Verb.CHOOSE and _chosen(tx, command.argument) is None:
+        return "その番号の有効な登録がありません。承認依頼に記載の登録番号をご指定ください。"
+    if command.verb in (Verb.AMEND, Verb.WISHED_DATE):
+        application = cases.application(tx, case)
+        for label, value in _amendments(command):
+            key = field_of(label, application, centre.table)
+            if key is None:
+                return f"項目「{label}」が分かりません。承認依頼に記載の項目名をお使いください。"
+            if amended(application, key, value, received_on=now.astimezone(JST).date()) is None:
+                return f"項目「{label}」の値を読み取れません。"
+    return None
+
+
+def _reject(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    case = _resume(tx, centre, case, approver, now)
+    case = cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
+    approval.void(tx, case)
+    draft = letters.rejection(centre.office, approval.facts_of(case), command.argument)
+    answer(tx, centre, case, draft, f"rejection:{case.id}:{case.version}", now=now)
+
+
+def _return(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    deadline = now + timedelta(days=centre.settings.policy.resubmission_days)
+    case = _resume(tx, centre, case, approver, now)
+    case = cases.apply(tx, centre.audit, case, Event.RETURNED, now=now, actor=approver.address, deadline=deadline)
+    approval.void(tx, case)
+    draft = letters.returned(
+        centre.office, approval.facts_of(case), command.argument, deadline.astimezone(JST).date()
+    )
+    answer(tx, centre, case, draft, f"returned:{case.id}:{case.version}", now=now)
+
+
+def _hold(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    if case.state is State.AWAITING_DECISION:
+        cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor=approver.address)
+        draft = letters.on_hold(centre.office, approval.facts_of(case))
+        answer(tx, centre, case, draft, f"hold:{case.id}:{now.isoformat()}", now=now)
+
+
+def _ask(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    if case.state is State.AWAITING_DECISION:
+        cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor=approver.address)
+    draft = letters.question(centre.office, approval.facts_of(case), command.argument)
+    answer(tx, centre, case, draft, f"question:{case.id}:{now.isoformat()}", now=now)
+
+
+def _amend(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    application = cases.application(tx, case)
+    for label, value in _amendments(command):
+        key = field_of(label, application, centre.table)
+        changed = amended(application, key, value, received_on=now.astimezone(JST).date()) if key else None
+        if changed is None:
+            raise ValueError("an amendment was not checked before it was made")
+        application = changed
+    _renew(tx, centre, case, application, approver, now=now)
+
+
+def _change_type(
+    tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime
+) -> None:
+    kind = centre.table.type_of_word(command.argument)
+    application = replace(cases.application(tx, case), request_type=kind, type_words=(command.argument,))
+    _renew(tx, centre, case, application, approver, now=now)
+
+
+def _choose(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    """The choice changes the plan, so it is shown and asked about anew; it is not an amendment of the form."""
+    case = _resume(tx, centre, case, approver, now)
+    case = cases.set_values(tx, case, registration_id=_chosen(tx, command.argument))
+    approval.ask(tx, centre, case, now=now)
+
+
+def _note(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    """The text stands in the decision's row; the case stays as it is."""
+
+
+ACTIONS: Mapping[Verb, Action] = {
+    Verb.REJECT: _reject,
+    Verb.RETURN: _return,
+    Verb.HOLD: _hold,
+    Verb.ASK: _ask,
+    Verb.AMEND: _amend,
+    Verb.WISHED_DATE: _amend,
+    Verb.CHANGE_TYPE: _change_type,
+    Verb.CHOOSE: _choose,
+    Verb.NOTE: _note,
+}
+
+
+def field_of(label: str, application: Application, table: Table) -> str | None:
+    """The field a person means by a printed label, a label with its block, or the field's own name."""
+    wanted = _fold(label)
+    rows = list(table.fields())
+    named = [row.key for row in rows if wanted in (_fold(row.key), _fold(table.label(row.key)))]
+    if named:
+        return named[0]
+    kind = application.request_type
+    short = [
+        row.key for row in rows if _fold(row.label) == wanted and (kind is None or not row.needs[kind].greyed)
+    ]
+    return short[0] if len(short) == 1 else None
+
+
+def _renew(
+    tx: Connection, centre: Centre, case: Case, application: Application, approver: Approver, *, now: datetime
+) -> None:
+    """A new version by staff: rules again, requests void, asked anew."""
+    previous = cases.version_row(tx, case)
+    received_on = case.arrived_at.astimezone(JST).date()
+    found = rules.find(application, table=centre.table, received_on=received_on)
+    application = replace(application, findings=found)
+    case = cases.apply(
+        tx,
+        centre.audit,
+        case,
+        Event.AMENDED,
+        now=now,
+        actor=approver.address,
+        version=case.version + 1,
+        **assessment.columns(centre, application),
+    )
+    cases.add_version(
+        tx,
+        case.id,
+        case.version,
+        application,
+        now=now,
+        document=previous["document"],
+        amended_by=approver.address,
+    )
+    case = cases.apply(tx, centre.audit, case, Event.COMPLETED, now=now, actor="system")
+    approval.ask(tx, centre, case, now=now)
+
+
+def _resume(tx: Connection, centre: Centre, case: Case, approver: Approver, now: datetime) -> Case:
+    if case.state is State.ON_HOLD:
+        return cases.apply(tx, centre.audit, case, Event.RESUMED, now=now, actor=approver.address)
+    return case
+
+
+def _amendments(command: Command) -> tuple[tuple[str, str], ...]:
+    if command.verb is Verb.WISHED_DATE:
+        return (("wished_revocation_date", command.argument),)
+    return command.amendments
+
+
+def _chosen(tx: Connection, argument: str) -> int | None:
+    registration = registrations.by_subscriber_id(tx, argument.strip().upper())
+    return registration.id if registration and registration.state == "live" else None
+
+
+def _fold(label: str) -> str:
+    folded = unicodedata.normalize("NFKC", label)
+    return "".join(char for char in folded if not char.isspace() and char not in "()（）").lower()
+
+
+def _help(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[str]]:
+    return "操作のご案内", [
+        "承認依頼メールに返信し、1行目に次のいずれか一つをご記入ください。",
+        "",
+        "承認",
+        "却下 理由",
+        "差戻し 理由",
+        "質問 文",
+        "保留 理由",
+        "修正 項目=値（複数行可。修正後、あらためて承認を依頼します）",
+        "種別変更 種別",
+        "失効日 日付",
+        "対象 登録番号",
+        "メモ 文",
+        "",
+        "新しいメールでは、次の操作ができます。",
+        "一覧 ／ 照会 受付番号 ／ ヘルプ",
+    ]
+
+
+def _list(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[str]]:
+    waiting = cases.in_state(
+        tx, State.AWAITING_DECISION, State.ON_HOLD, State.RETURNED, State.HELD, State.APPROVED, State.EXECUTING
+    )
+    lines = [f"{case.number}　{STATE_WORDS[case.state]}　{_type_word(centre, case.request_type)}" for case in waiting]
+    return "案件一覧", lines or ["お待ちの案件はありません。"]
+
+
+def _show(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[str]]:
+    case = cases.find(tx, command.argument.strip())
+    if case is None:
+        return "照会", [_NO_SUCH_CASE]
+    return f"照会 {case.number}", [
+        f"状態：{STATE_WORDS[case.state]}",
+        f"申請種別：{_type_word(centre, case.request_type)}",
+        f"申請者：{case.applicant_company} {case.applicant_name}",
+        f"到着：{case.arrived_at.astimezone(JST):%Y-%m-%d %H:%M}",
+        f"版：{case.version}",
+    ]
+
+
+def _type_word(centre: Centre, kind: RequestType | None) -> str:
+    return centre.table.types[kind].word if kind else "種別未定"
+
+
+STATE_WORDS: Mapping[State, str] = {
+    State.RECEIVED: "受領",
+    State.RETURNED: "差戻し中（申請者待ち）",
+    State.AWAITING_DECISION: "承認待ち",
+    State.ON_HOLD: "保留",
+    State.APPROVED: "承認済み",
+    State.EXECUTING: "実施中",
+    State.FULFILLED: "実施済み（通知送付中）",
+    State.HELD: "要確認",
+    State.CLOSED: "完了",
+    State.REJECTED: "却下",
+    State.WITHDRAWN: "取下げ",
+    State.CANCELLED: "取消",
+    State.DROPPED: "対象外",
+}
+
+READING: Mapping[Verb, Callable[[Connection, Centre, Command], tuple[str, list[str]]]] = {
+    Verb.HELP: _help,
+    Verb.LIST: _list,
+    Verb.SHOW: _show,
+}

@@ -1,0 +1,137 @@
+"""The ledger of every mail ever seen (HOUSE 5, mail notes §7): a mail is filed on the server only after it stands here.
+
+Two keys: where it was seen, (account, folder, UIDVALIDITY, UID), and what it was, the digest of its bytes. The same
+bytes under another UID, in another folder or after a UIDVALIDITY change are another sighting of the same mail.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.engine import RowMapping
+
+from . import schema
+from .store import added, changed, every, one
+
+_mails = schema.mails
+_sightings = schema.sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One mailbox folder in one life of its UIDs (RFC 3501 §2.3.1.1)."""
+
+    account: str
+    folder: str
+    uidvalidity: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """One mail as the ledger knows it. `folder` is where it belongs on the server once it was read."""
+
+    id: int
+    digest: str
+    size: int
+    message_id: str
+    state: str
+    outcome: str
+    reason: str
+    folder: str
+    attempts: int
+    arrived_at: datetime
+    stored_at: datetime
+
+
+def seen(tx: Connection, place: Place) -> frozenset[int]:
+    """The UIDs of this place that stand in the ledger already."""
+    query = select(_sightings.c.uid).where(*_at(place))
+    return frozenset(row["uid"] for row in every(tx, query))
+
+
+def record(
+    tx: Connection, place: Place, uid: int, *, digest: str, size: int, arrived_at: datetime, now: datetime
+) -> bool:
+    """Note a sighting of stored bytes; returns whether the mail itself is new."""
+    row = one(tx, select(_mails.c.id).where(_mails.c.digest == digest))
+    mail_id = row["id"] if row else add(tx, digest=digest, size=size, arrived_at=arrived_at, now=now)
+    added(
+        tx,
+        _sightings,
+        mail_id=mail_id,
+        account=place.account,
+        folder=place.folder,
+        uidvalidity=place.uidvalidity,
+        uid=uid,
+        seen_at=now,
+    )
+    return row is None
+
+
+def add(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: datetime) -> int:
+    """A mail that is not in the ledger yet; the unique digest refuses a second one."""
+    return added(tx, _mails, digest=digest, size=size, state="stored", arrived_at=arrived_at, stored_at=now)
+
+
+def get(tx: Connection, mail_id: int) -> MailRow:
+    """One mail; KeyError where there is none."""
+    row = one(tx, select(_mails).where(_mails.c.id == mail_id))
+    if row is None:
+        raise KeyError(f"no mail {mail_id}")
+    return MailRow(**row)
+
+
+def unread(tx: Connection) -> list[MailRow]:
+    """The mails that were stored and not read yet, oldest first."""
+    return [MailRow(**row) for row in every(tx, select(_mails).where(_mails.c.state == "stored").order_by(_mails.c.id))]
+
+
+def held(tx: Connection) -> list[MailRow]:
+    """The mails that were set aside for a person, with the reason."""
+    return [MailRow(**row) for row in every(tx, select(_mails).where(_mails.c.state == "held").order_by(_mails.c.id))]
+
+
+def count_attempt(tx: Connection, row: MailRow) -> None:
+    """Count a try before it is made, so that a mail which kills the process is known by its count."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == row.id, _mails.c.state == "stored")
+        .values(attempts=row.attempts + 1),
+    )
+
+
+def settle(
+    tx: Connection, mail_id: int, *, state: str, outcome: str, folder: str, reason: str = "", message_id: str = ""
+) -> None:
+    """The mail was read, or is held; `folder` is where it goes on the server."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == mail_id, _mails.c.state == "stored")
+        .values(state=state, outcome=outcome, folder=folder, reason=reason, message_id=message_id),
+    )
+
+
+def unfiled(tx: Connection, place: Place) -> list[RowMapping]:
+    """Sightings of settled mails that still lie where they were seen: `id`, `uid`, `target`."""
+    query = (
+        select(_sightings.c.id, _sightings.c.uid, _mails.c.folder.label("target"))
+        .join(_mails, _mails.c.id == _sightings.c.mail_id)
+        .where(*_at(place), _sightings.c.filed_at.is_(None), _mails.c.state != "stored")
+        .order_by(_sightings.c.id)
+    )
+    return list(every(tx, query))
+
+
+def note_filed(tx: Connection, sighting_id: int, *, now: datetime) -> None:
+    """The mail was moved to its folder."""
+    changed(tx, update(_sightings).where(_sightings.c.id == sighting_id).values(filed_at=now))
+
+
+def _at(place: Place) -> tuple[object, ...]:
+    return (
+        _sightings.c.account == place.account,
+        _sightings.c.folder == place.folder,
+        _sightings.c.uidvalidity == place.uidvalidity,
+    )

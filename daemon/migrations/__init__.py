@@ -1,0 +1,1 @@
+"""The steps that bring a database from one schema to the next (Alembic)."""

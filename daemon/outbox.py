@@ -1,0 +1,174 @@
+"""Step 6: letters are rows, committed with what they tell of; here they become mails.
+
+Promises: a letter's bytes and Message-ID are fixed when it is queued, so a repetition is the identical mail. A secret
+letter is kept sealed and its key destroyed once the mail server has accepted it.
+Weak: SMTP is at-least-once. When the connection is lost after DATA nobody knows, and the identical mail goes again
+(runtime notes §7).
+Crash: `sending` is committed before the try; a row found in that state at the next round is an unknown outcome and is
+sent again.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.engine import RowMapping
+
+from . import cases, schema
+from .case import Event, State
+from .centre import Centre
+from .failures import outward
+from .letters import LetterKind
+from .smtp import OutcomeUnknown, Transport, TransportRefused, TransportUnavailable
+from .post import notify
+from .store import changed, every, one
+
+_log = logging.getLogger(__name__)
+_letters = schema.letters
+_LONGEST_WAIT = timedelta(hours=1)
+
+# Letters whose bytes are not kept once they were accepted: they carry a private key or its password.
+FORGOTTEN = frozenset({LetterKind.PASSWORD, LetterKind.ISSUE_NOTICE, LetterKind.RENEWAL_NOTICE})
+
+
+def send_due(centre: Centre) -> int:
+    """Send every letter that is due; returns how many were accepted. Never raises for a mail server's sake."""
+    sent = 0
+    with centre.open_transport() as transport:
+        for letter_id in _due(centre):
+            sent += _send(centre, transport, letter_id)
+    _close_delivered(centre)
+    _forget(centre)
+    return sent
+
+
+def _due(centre: Centre) -> list[int]:
+    now = centre.clock()
+    earlier = _letters.alias("earlier")
+    query = (
+        select(_letters.c.id, _letters.c.after_seconds, earlier.c.sent_at.label("earlier_sent_at"), _letters.c.after_id)
+        .outerjoin(earlier, earlier.c.id == _letters.c.after_id)
+        .where(_letters.c.state.in_(("queued", "sending")), _letters.c.not_before <= now)
+        .where(or_(_letters.c.after_id.is_(None), earlier.c.state == "sent"))
+        .order_by(_letters.c.id)
+    )
+    with centre.store.transaction() as tx:
+        rows = every(tx, query)
+    return [row["id"] for row in rows if row["after_id"] is None or _waited(row, now)]
+
+
+def _waited(row: RowMapping, now: datetime) -> bool:
+    return bool(row["earlier_sent_at"] + timedelta(seconds=row["after_seconds"]) <= now)
+
+
+def _send(centre: Centre, transport: Transport, letter_id: int) -> bool:
+    with centre.store.transaction() as tx:
+        letter = one(tx, select(_letters).where(_letters.c.id == letter_id))
+        if letter is None:
+            return False
+        changed(
+            tx,
+            update(_letters)
+            .where(_letters.c.id == letter_id, _letters.c.state == letter["state"])
+            .values(state="sending", attempts=letter["attempts"] + 1),
+        )
+    raw = letter["raw"] or centre.vault.open(letter["seal_key"], letter["sealed"])
+    try:
+        for attempt in outward(sleep=centre.sleep):
+            with attempt:
+                transport.send(raw, sender=centre.office.address, recipient=letter["recipient"])
+    except TransportRefused as error:
+        _give_up(centre, letter, str(error))
+        return False
+    except (TransportUnavailable, OutcomeUnknown) as error:
+        _try_later(centre, letter, str(error))
+        return False
+    _note_sent(centre, letter)
+    return True
+
+
+def _note_sent(centre: Centre, letter: RowMapping) -> None:
+    now = centre.clock()
+    forgotten = {"raw": None, "sealed": None} if letter["kind"] in FORGOTTEN else {}
+    with centre.store.transaction() as tx:
+        changed(
+            tx,
+            update(_letters)
+            .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
+            .values(state="sent", sent_at=now, error="", **forgotten),
+        )
+        centre.audit.append(
+            tx, "letter_sent", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"]
+        )
+    if letter["seal_key"]:
+        centre.vault.destroy(letter["seal_key"])
+
+
+def _try_later(centre: Centre, letter: RowMapping, error: str) -> None:
+    now = centre.clock()
+    wait = min(timedelta(minutes=2 ** min(letter["attempts"], 6)), _LONGEST_WAIT)
+    _log.warning("letter %d could not be sent, next try in %d s", letter["id"], wait.total_seconds())
+    with centre.store.transaction() as tx:
+        changed(
+            tx,
+            update(_letters)
+            .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
+            .values(state="queued", not_before=now + wait, error=error),
+        )
+
+
+def _give_up(centre: Centre, letter: RowMapping, error: str) -> None:
+    """The mail server refuses this letter for good: staff must know, whoever it was for."""
+    now = centre.clock()
+    _log.error("letter %d was refused by the mail server", letter["id"])
+    with centre.store.transaction() as tx:
+        changed(
+            tx,
+            update(_letters)
+            .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
+            .values(state="failed", error=error),
+        )
+        centre.audit.append(
+            tx, "letter_refused", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"]
+        )
+        if letter["kind"] != LetterKind.STAFF_NOTICE:
+            number = cases.get(tx, letter["case_id"]).number if letter["case_id"] else ""
+            notify(
+                tx,
+                centre,
+                key=f"refused-letter:{letter['id']}",
+                subject=f"送信できない通知があります {number}".strip(),
+                lines=(
+                    f"通知の種類：{letter['kind']}",
+                    f"宛先：{letter['recipient']}",
+                    "宛先のメールサーバーが受信を拒否しました。宛先をご確認ください。",
+                ),
+                now=now,
+                case_id=letter["case_id"],
+            )
+
+
+def _close_delivered(centre: Centre) -> None:
+    """A fulfilled case whose letters have all left is closed."""
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        for case in cases.in_state(tx, State.FULFILLED):
+            open_letters = every(
+                tx, select(_letters.c.id).where(_letters.c.case_id == case.id, _letters.c.state != "sent")
+            )
+            if not open_letters:
+                cases.apply(tx, centre.audit, case, Event.DELIVERED, now=now, actor="system")
+
+
+def _forget(centre: Centre) -> None:
+    """Destroy every key that no waiting letter needs: of a crash after the commit, or of one before it.
+
+    Inside a transaction, because a writer makes the key before its row is committed and there is one writer at a time.
+    """
+    names = centre.vault.names()
+    if not names:
+        return
+    with centre.store.transaction() as tx:
+        rows = every(tx, select(_letters.c.seal_key).where(_letters.c.sealed.is_not(None)))
+        for name in centre.vault.names() - {row["seal_key"] for row in rows}:
+            centre.vault.destroy(name)

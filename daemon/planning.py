@@ -1,0 +1,213 @@
+"""What an approval would do: the plan of an application, pure (SPEC 1.3).
+
+A plan is shown to staff word for word, its tasks are part of the digest they approve, and exactly these tasks are
+carried out. `blocked` says why it cannot be approved as it stands; then only another decision helps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from enum import StrEnum
+from typing import Any
+
+from config.request_types import RequestType, Table
+from parsers.reading import Application, Finding, Severity
+
+from .matching import Match, Person, Registration, person_of
+
+JST = timezone(timedelta(hours=9), "JST")
+
+# Findings of the form or the register that need two different approvers (SPEC 2.1), besides every warning.
+FOUR_EYES = {
+    "mail_domain_new": "会社に登録のないメールドメイン",
+    "first_certificate": "会社として最初の証明書",
+    "mail_address_changed": "メールアドレスの変更",
+    "company_unknown": "登録のない会社",
+}
+
+
+class TaskKind(StrEnum):
+    """What an approval can ask for."""
+
+    ISSUE = "issue"
+    REVOKE = "revoke"
+    CHANGE = "change"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCertificate:
+    """As much of a certificate as a plan names."""
+
+    serial: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterFacts:
+    """All that the register says about one application, gathered before the rules look at it."""
+
+    match: Match = field(default_factory=lambda: Match((), ()))
+    target: Registration | None = None
+    live: tuple[LiveCertificate, ...] = ()
+    company_known: bool = False
+    company_certified: bool = False
+    company_english: frozenset[str] = frozenset()
+    company_domains: frozenset[str] = frozenset()
+    colleagues: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing to do. `wished` is the day at whose end it falls due; None means at acceptance.
+
+    `serials` narrows a revocation to these certificates and their renewals; empty means every certificate of the
+    registration that is live when it is carried out (SPEC 1.3.7).
+    """
+
+    kind: TaskKind
+    registration_id: int | None = None
+    serials: tuple[str, ...] = ()
+    wished: date | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The task for the digest and for the record."""
+        return {
+            "kind": self.kind.value,
+            "registration_id": self.registration_id,
+            "serials": list(self.serials),
+            "wished": self.wished.isoformat() if self.wished else None,
+            "detail": dict(self.detail),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The tasks, the sentences staff read, what stands in the way, and how many approvers it takes and why."""
+
+    tasks: tuple[Task, ...]
+    sentences: tuple[str, ...]
+    blocked: tuple[str, ...] = ()
+    quorum: int = 1
+    quorum_reasons: tuple[str, ...] = ()
+
+
+def end_of_day(day: date) -> datetime:
+    """The end of a wished day, JST (SPEC 1.3.3): the instant at which the next day begins, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(0), JST).astimezone(UTC)
+
+
+def make(application: Application, facts: RegisterFacts, findings: tuple[Finding, ...], table: Table) -> Plan:
+    """The plan of one application. `findings` are all of them, of form and register."""
+    kind = application.request_type
+    if kind is None:
+        return Plan((), (), ("申請種別が確定していません。「種別変更 種別」で確定してください。",))
+    rule = table.types[kind]
+    blocked = _blocked(kind, facts, table) + _defects(findings, table)
+    if blocked:
+        return Plan((), (), blocked)
+    target = facts.target
+    wished = _wished(application, table)
+    tasks: list[Task] = []
+    sentences: list[str] = []
+    if rule.issues:
+        registration = target.id if target and kind is RequestType.REISSUE else None
+        person = target.person if target and kind is RequestType.REISSUE else person_of(application, rule.gives)
+        tasks.append(Task(TaskKind.ISSUE, registration, detail=_detail(person)))
+        sentences.append(f"発行：{person.name_en}（{person.name_ja}）の証明書を発行し、{person.email} へ送付します。")
+    if kind is RequestType.REGISTRATION_CHANGE and target:
+        after = person_of(application, rule.gives)
+        tasks.append(Task(TaskKind.CHANGE, target.id, detail=_detail(after)))
+        sentences.append(
+            f"登録変更：登録 {target.subscriber_id} を変更後の内容に改めます。"
+            "証明書の発行・失効はなく、次回の発行分から反映されます。"
+        )
+    if rule.revokes and target:
+        tasks += _revocations(kind, target, facts, wished, _reason(kind, application))
+        sentences += _revocation_sentences(kind, target, facts, wished)
+    reasons = _quorum_reasons(rule.approvers, rule.word, findings)
+    return Plan(tuple(tasks), tuple(sentences), (), 2 if reasons else 1, reasons)
+
+
+def _blocked(kind: RequestType, facts: RegisterFacts, table: Table) -> tuple[str, ...]:
+    rule = table.types[kind]
+    if not rule.must_match:
+        if facts.match.exact:
+            numbers = "、".join(registration.subscriber_id for registration in facts.match.exact)
+            return (
+                f"同じ利用者の登録があります（{numbers}）。再発行の場合は「種別変更 再発行」としてください。",
+            )
+        return ()
+    if facts.target is not None:
+        return ()
+    if not facts.match.exact and not facts.match.candidates:
+        return ("該当する登録がありません。「差戻し 理由」または「却下 理由」としてください。",)
+    return ("対象の登録が一つに定まりません。「対象 番号」で選んでください。",)
+
+
+def _defects(findings: tuple[Finding, ...], table: Table) -> tuple[str, ...]:
+    """A form corrected by staff may still be, or become, defective: nothing defective is approved."""
+    labels = [table.label(finding.field) for finding in findings if finding.severity is Severity.DEFECT]
+    return (f"不備が残っています（{'、'.join(dict.fromkeys(labels))}）。「修正」または「差戻し」としてください。",) if labels else ()
+
+
+def _wished(application: Application, table: Table) -> date | None:
+    kind = application.request_type
+    value = application.value("wished_revocation_date")
+    if kind is None or value is None or table.row("wished_revocation_date").needs[kind].greyed:
+        return None
+    return date.fromisoformat(value)
+
+
+def _revocations(
+    kind: RequestType, target: Registration, facts: RegisterFacts, wished: date | None, reason: str
+) -> list[Task]:
+    serials = tuple(certificate.serial for certificate in facts.live) if kind is RequestType.REISSUE else ()
+    tasks = [Task(TaskKind.REVOKE, target.id, serials, wished, {"reason": reason})]
+    if kind is not RequestType.REISSUE:
+        tasks.append(Task(TaskKind.CLOSE, target.id, (), wished))
+    return tasks
+
+
+def _revocation_sentences(
+    kind: RequestType, target: Registration, facts: RegisterFacts, wished: date | None
+) -> list[str]:
+    when = f"{wished:%Y-%m-%d} の終わり（日本時間24時）に" if wished else "承認後ただちに"
+    sentences = [
+        f"失効：{target.person.name_ja} の証明書 {certificate.serial}"
+        f"（期限 {certificate.not_after.astimezone(JST):%Y-%m-%d}）を{when}失効します。"
+        for certificate in facts.live
+    ] or ["失効：現在有効な証明書はありません。"]
+    if kind is not RequestType.REISSUE:
+        sentences.append(f"登録 {target.subscriber_id} を{when}終了し、以後更新しません。")
+    return sentences
+
+
+def _reason(kind: RequestType, application: Application) -> str:
+    """The RFC 5280 reason (domain notes B.1, last lines): theft or leak is key compromise, a leaver an affiliation."""
+    remarks = application.value("remarks") or ""
+    if kind is RequestType.REISSUE:
+        lost = any(word in remarks for word in ("盗難", "紛失", "漏えい", "漏洩", "流出"))
+        return "key_compromise" if lost else "superseded"
+    return "cessation_of_operation" if "利用終了" in remarks else "affiliation_changed"
+
+
+def _quorum_reasons(approvers: int, word: str, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    reasons = [word] if approvers > 1 else []
+    reasons += [FOUR_EYES[finding.code] for finding in findings if finding.code in FOUR_EYES]
+    if any(finding.severity is Severity.WARNING and finding.code not in FOUR_EYES for finding in findings):
+        reasons.append("警告のある申請")
+    return tuple(dict.fromkeys(reasons))
+
+
+def _detail(person: Person) -> dict[str, str]:
+    return {
+        "company_ja": person.company_ja,
+        "company_en": person.company_en,
+        "name_ja": person.name_ja,
+        "name_en": person.name_en,
+        "email": person.email,
+    }

@@ -1,0 +1,194 @@
+"""What an approval request shows: verdict, findings, differences, the application itself, line by line.
+
+One `項目：値` a line and never a table, so that it reads on a phone. All text of the form goes through `wording.one_line`:
+what does not show becomes visible, and no value reaches a second line, where it could look like a line of ours.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from config import request_types
+from config.request_types import RequestType, Row
+from parsers.reading import Application, FieldValue, Finding, SealVerdict, Severity
+
+from . import wording
+from .draft import CaseFacts
+
+_HEADINGS = {
+    Severity.DEFECT: "不備（申請者の修正が必要）",
+    Severity.WARNING: "警告（承知のうえでの承認が必要）",
+    Severity.DOUBT: "要確認（読み取りをご確認ください）",
+    Severity.NOTE: "参考",
+}
+_SEAL = {
+    SealVerdict.PRESENT: "あり",
+    SealVerdict.UNCLEAR: "判定できません（添付でご確認ください）",
+    SealVerdict.ABSENT: "なし",
+}
+_TICK = {True: "☑", False: "□", None: "？"}
+_MM_PER_POINT = 25.4 / 72
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value of the form beside the one in the register; for staff only."""
+
+    label: str
+    read: str
+    registered: str
+
+
+def verdict(application: Application, found: Sequence[Finding], blocked: Sequence[str], differing: int) -> str:
+    counts = counts(found)
+    if application.request_type is None:
+        return f"申請種別を判別できません（{counts}）"
+    if _count(found, Severity.DEFECT):
+        return f"不備があります（{counts}）。差戻しをご検討ください"
+    if blocked:
+        return f"このままでは承認できません（{counts}）"
+    if _count(found, Severity.WARNING) or _count(found, Severity.DOUBT):
+        return f"確認が必要な点があります（{counts}）"
+    if differing:
+        return f"不備・警告はありません。登録との差異が{differing}件あります"
+    return "不備・警告はありません。ご判断をお願いします"
+
+
+def _count(found: Sequence[Finding], severity: Severity) -> int:
+    return sum(finding.severity is severity for finding in found)
+
+
+def counts(found: Sequence[Finding]) -> str:
+    doubts = _count(found, Severity.DOUBT)
+    text = f"不備{_count(found, Severity.DEFECT)}/警告{_count(found, Severity.WARNING)}"
+    return f"{text}/要確認{doubts}" if doubts else text
+
+
+def facts(
+    case: CaseFacts, expires_at: datetime, approver_index: str, quorum: int, reasons: Sequence[str]
+) -> Iterator[str]:
+    index, slash, total = approver_index.partition("/")
+    if not (slash and index.isdecimal() and total.isdecimal()):
+        raise ValueError("approver_index must look like 1/2")
+    yield f"受付番号：{case.number}"
+    yield f"受領日時：{wording.japanese_time(case.arrived_at)}"
+    yield f"期限：{wording.japanese_time(expires_at)}（過ぎると無効になり、あらためてお送りします）"
+    yield f"依頼先：{total}人中{index}人目の方"
+    if quorum > 1:
+        because = f"（{'、'.join(wording.one_line(reason) for reason in reasons)}）" if reasons else ""
+        yield f"必要な承認：異なる{quorum}人{because}"
+    else:
+        yield "必要な承認：1人"
+
+
+def blocked_lines(blocked: Sequence[str]) -> Iterator[str]:
+    if blocked:
+        yield "■ 承認できない理由"
+        yield from (f"・{wording.one_line(line)}" for line in blocked)
+        yield ""
+
+
+def finding_lines(found: Sequence[Finding]) -> Iterator[str]:
+    yield "■ 指摘事項"
+    if not found:
+        yield "・ありません"
+    for severity, heading in _HEADINGS.items():
+        group = [finding for finding in found if finding.severity is severity]
+        if group:
+            yield f"【{heading}】"
+            yield from (f"・{wording.one_line(finding.message)}" for finding in group)
+
+
+def difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
+    if differences:
+        yield "■ 登録との差異"
+    for difference in differences:
+        yield f"・{difference.label}"
+        yield f"　申請書：{wording.one_line(difference.read) or '（空欄）'}"
+        yield f"　登録　：{wording.one_line(difference.registered) or '（なし）'}"
+
+
+def candidate_lines(candidates: Sequence[str]) -> Iterator[str]:
+    if candidates:
+        yield "■ 対象の候補（「対象 番号」でお選びください）"
+        yield from (f"・{wording.one_line(candidate)}" for candidate in candidates)
+
+
+def application_lines(application: Application) -> Iterator[str]:
+    table, chosen = request_types.load(), application.request_type
+    pages = "、".join(str(page) for page in application.pages)
+    yield "■ 申請書の内容"
+    yield f"申請種別：{type_word(application)}"
+    yield f"様式：{application.form_version or '不明'}（{pages}ページ、読み取り方法：{application.route.value}）"
+    for block in table.blocks:
+        rows = [row for row in block.rows if _wanted(row, chosen)]
+        if chosen is None:
+            # No type, no grey cells: whatever was written is shown, and nothing is missed that is empty.
+            rows = [row for row in rows if _written(application, row)]
+        if rows:
+            yield ""
+            yield f"【{block.label}】"
+            yield from (_field_line(row.label, application.fields.get(row.key)) for row in rows)
+    yield ""
+    yield "【その他の欄】"
+    for row in table.singles:
+        if _wanted(row, chosen):
+            yield _field_line(row.label, application.fields.get(row.key))
+    yield from _grey(application, [row for row in table.fields() if not _wanted(row, chosen)])
+    yield ""
+    yield "【確認・同意】"
+    for row in table.confirmations:
+        ticked = application.confirmations.get(row.key)
+        if _wanted(row, chosen) or ticked:
+            yield f"{_TICK[ticked]} {row.label}{'' if _wanted(row, chosen) else '（入力不要の欄）'}"
+    seal = application.seal
+    yield f"{table.seal.label}：{_SEAL[seal.verdict]}{_certainty(seal.confidence)}"
+
+
+def _wanted(row: Row, chosen: RequestType | None) -> bool:
+    return chosen is None or not row.needs[chosen].greyed
+
+
+def _written(application: Application, row: Row) -> bool:
+    value = application.fields.get(row.key)
+    return value is not None and bool(value.value or value.raw.strip())
+
+
+def _grey(application: Application, rows: Sequence[Row]) -> Iterator[str]:
+    """Grey cells that were filled: ignored by the plan, yet they hint at a wrong type (SPEC 1.2)."""
+    filled = [row for row in rows if _written(application, row)]
+    if filled:
+        yield ""
+        yield "【入力不要の欄への記入（取り扱いには含めません）】"
+        yield from (_field_line(request_types.load().label(row.key), application.fields.get(row.key)) for row in filled)
+
+
+def _field_line(label: str, value: FieldValue | None) -> str:
+    if value is None:
+        return f"{label}：（この様式にない欄）"
+    raw = wording.one_line(value.raw)
+    if value.value is None and not raw:
+        return f"{label}：（空欄）"
+    text = wording.one_line(value.value) if value.value is not None else f"（読み取れません。原文：{raw}）"
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text) and raw and raw != text:
+        text += f"（原文：{raw}）"
+    return f"{label}：{text}{_certainty(value.confidence)}{_place(value)}"
+
+
+def _certainty(confidence: float) -> str:
+    # Rounded down: 0.996 must not look certain.
+    return "" if confidence >= 1 else f"［確度{int(confidence * 100)}%］"
+
+
+def _place(value: FieldValue) -> str:
+    if value.confidence >= 1 or value.page is None:
+        return ""
+    if value.box is None:
+        return f"［{value.page}ページ］"
+    left, top = (round(edge * _MM_PER_POINT) for edge in (value.box.x0, value.box.y0))
+    return f"［{value.page}ページ、上から{top}mm・左から{left}mm］"
+
+
+def type_word(application: Application) -> str:
+    return wording.request_word(application.request_type) if application.request_type else "種別不明"

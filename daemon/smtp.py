@@ -1,0 +1,329 @@
+"""The door to the mail server: message submission (RFC 6409) over SMTP (RFC 5321) by smtplib.
+
+Does: hand over one finished message for one recipient; keep one connection for the messages of a round.
+Trusts: the server that its certificate names; its "250" means that it has the message (RFC 5321 section 4.2.5).
+Promises: a message goes out octet for octet as it was composed, to exactly one recipient, so that there is no such
+thing as "partly refused"; every error says whether anything was sent: TransportUnavailable and TransportRefused mean
+that nothing was, OutcomeUnknown that nobody can know.
+Weak: SMTP has no way to ask "did you take it?". Between the end of the data and the reply a message can be taken and
+the reply lost; the outbox sends again under the same Message-ID, so delivery is at least once.
+"""
+
+import contextlib
+import re
+import smtplib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+from config.credentials import Secret
+
+from .connection import check_security, make_tls_context
+from .failures import Failure, Kind, OutcomeUnknown, TransportMisconfigured, TransportRefused, TransportUnavailable
+
+__all__ = [
+    "Accepted",
+    "OutcomeUnknown",
+    "Route",
+    "Transport",
+    "TransportMisconfigured",
+    "TransportRefused",
+    "TransportUnavailable",
+]
+
+LONGEST_LINE = 1000
+"""Octets with CRLF, RFC 5321 section 4.5.3.1.6; servers refuse or cut longer lines, and cutting breaks signatures."""
+
+LONGEST_ADDRESS = 254
+"""Octets: a path of 256 (RFC 5321 section 4.5.3.1.3) without its angle brackets."""
+
+CLOSE_SECONDS = 2.0
+"""How long a polite QUIT may take."""
+
+# Without quoted local parts, which no mailbox in real use has, but with the dots in odd places that Japanese mobile
+# operators once gave out (field notes mail.md). Nothing in it can end or extend an SMTP command.
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
+
+_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_TOO_LONG = re.compile(rb"[^\n]{%d}" % LONGEST_LINE)
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
+# ValueError: a challenge or reply that the library fails to decode.
+_SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
+
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
+
+# RFC 4954 section 6: answers about our login, whatever command they answer. 454 passes by itself.
+_LOGIN_CODES = frozenset({530, 534, 535, 538})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where letters leave; timeouts in seconds, `username` None for no login.
+
+    Raises ValueError for a `security` that is unknown or too weak for the host, and for a user without password.
+    `data_timeout` is the wait for the reply to a whole message: RFC 5321 section 4.5.3.2.6 says 10 minutes, and
+    giving up early makes duplicates. `ca_file` (PEM) replaces the system's authorities. `name` is what EHLO says: an
+    address literal by default, so that no letter shows the name of an inner machine (and no DNS is asked for it).
+    """
+
+    host: str
+    port: int
+    security: str
+    username: str | None = None
+    password: Secret | None = None
+    connect_timeout: float = 15.0
+    reply_timeout: float = 60.0
+    data_timeout: float = 600.0
+    ca_file: Path | None = None
+    name: str = "[127.0.0.1]"
+
+    def __post_init__(self) -> None:
+        check_security(self.host, self.security)
+        if self.username is not None and self.password is None:
+            raise ValueError("a user name needs a password")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The server took the message. `text` is its reply, with addresses masked; it often holds the queue id."""
+
+    code: int
+    text: str
+
+
+class Transport:
+    """One route. Connects at the first `send`, so that a round without letters opens no connection."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self._client: smtplib.SMTP | None = None
+
+    def send(self, message: bytes, *, sender: str, recipient: str) -> Accepted:
+        """Hand over one message (CRLF lines, as `email.policy.SMTP` makes them) for one recipient.
+
+        `sender` is the envelope sender, "" for none. Raises TransportUnavailable (nothing sent, stays queued; its
+        subclass TransportMisconfigured until the operator acts), TransportRefused (nothing sent, for good) or
+        OutcomeUnknown (maybe sent).
+        """
+        if not message.endswith(b"\r\n"):
+            message += b"\r\n"
+        _check_message(message)
+        _check_address(recipient, Kind.RECIPIENT_REFUSED)
+        if sender:
+            _check_address(sender, Kind.MESSAGE_MALFORMED)
+        try:
+            return self._transact(message, sender, recipient)
+        except Failure:
+            self._reset()
+            raise
+
+    def close(self) -> None:
+        """Say QUIT if the server still listens, and close. Never raises, may be called twice."""
+        if self._client is not None:
+            with contextlib.suppress(*_SMTP_ERRORS):
+                _set_timeout(self._client, CLOSE_SECONDS)
+                self._client.quit()
+            self._drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _transact(self, message: bytes, sender: str, recipient: str) -> Accepted:
+        client = self._begin(message, sender)
+        code, reply = self._ask(client, f"RCPT TO:<{recipient}>")
+        if code // 100 != 2:
+            _refuse("RCPT", code, reply, Kind.RECIPIENT_REFUSED)
+        code, reply = self._ask(client, "DATA")
+        if code != 354:
+            _refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
+        return self._hand_over(client, message)
+
+    def _hand_over(self, client: smtplib.SMTP, message: bytes) -> Accepted:
+        lines = _LEADING_DOT.sub(b"..", message)  # transparency, RFC 5321 section 4.5.2
+        try:
+            client.send(lines)
+        except _SMTP_ERRORS as error:
+            self._drop()
+            # The line that ends the data was never written, and a server drops a transaction whose connection closes
+            # before it (RFC 5321 section 4.1.1.10): nothing was sent, and that is certain.
+            raise TransportUnavailable(f"DATA: {type(error).__name__}") from None
+        try:
+            _set_timeout(client, self.route.data_timeout)
+            client.send(b".\r\n")
+            code, reply = client.getreply()
+            _set_timeout(client, self.route.reply_timeout)
+        except _SMTP_ERRORS as error:
+            self._drop()
+            raise OutcomeUnknown(f"end of data: {type(error).__name__}") from None
+        if code // 100 == 2:
+            return Accepted(code, _text(reply))
+        if code // 100 in (4, 5):
+            _refuse("end of data", code, reply, Kind.MESSAGE_REFUSED)
+        self._drop()
+        raise OutcomeUnknown("end of data: not an SMTP reply")
+
+    def _begin(self, message: bytes, sender: str) -> smtplib.SMTP:
+        """MAIL FROM on the open connection, or on a new one where the server has meanwhile closed the old one.
+
+        Servers close a connection after some messages or some idle minutes; that says nothing about this message.
+        """
+        if self._client is not None:
+            try:
+                self._announce(self._client, message, sender)
+            except TransportMisconfigured:
+                raise
+            except TransportUnavailable:
+                self._drop()  # and once more below, on a fresh connection
+            else:
+                return self._client
+        self._client = self._connect()
+        self._announce(self._client, message, sender)
+        return self._client
+
+    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str) -> None:
+        command = f"MAIL FROM:<{sender}>"
+        if client.has_extn("size"):
+            command += f" SIZE={len(message)}"  # RFC 1870
+        if not message.isascii():
+            if not client.has_extn("8bitmime"):
+                raise TransportRefused(Kind.MESSAGE_MALFORMED, "8-bit message, and the server has no 8BITMIME")
+            command += " BODY=8BITMIME"  # RFC 6152
+        code, reply = self._ask(client, command)
+        if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
+            _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
+        if code // 100 != 2:
+            _refuse("MAIL", code, reply, Kind.SENDER_REFUSED)
+
+    def _connect(self) -> smtplib.SMTP:
+        route = self.route
+        try:
+            context = make_tls_context(route.ca_file)
+        except OSError as error:
+            raise TransportMisconfigured(f"ca_file: {type(error).__name__}", Kind.TRANSPORT_CERTIFICATE) from None
+        with contextlib.ExitStack() as stack, _connecting():
+            if route.security == "tls":
+                client: smtplib.SMTP = smtplib.SMTP_SSL(
+                    route.host, route.port, route.name, timeout=route.connect_timeout, context=context
+                )
+            else:
+                client = smtplib.SMTP(route.host, route.port, route.name, timeout=route.connect_timeout)
+            stack.callback(client.close)
+            _set_timeout(client, route.reply_timeout)
+            self._enter(client, context)
+            stack.pop_all()
+        return client
+
+    def _enter(self, client: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        route = self.route
+        client.ehlo_or_helo_if_needed()
+        if route.security == "starttls":
+            if not client.has_extn("starttls"):
+                # Going on without TLS is what somebody who removes STARTTLS from the reply wants.
+                raise TransportMisconfigured("STARTTLS is not offered", Kind.TRANSPORT_LOGIN)
+            client.starttls(context=context)
+            client.ehlo_or_helo_if_needed()
+        if route.username is not None and route.password is not None:
+            _log_in(client, route.username, route.password)
+
+    def _ask(self, client: smtplib.SMTP, command: str) -> tuple[int, bytes]:
+        try:
+            return client.docmd(command)
+        except _SMTP_ERRORS as error:
+            self._drop()
+            raise TransportUnavailable(f"{command.partition(' ')[0]}: {type(error).__name__}") from None
+
+    def _reset(self) -> None:
+        """End a transaction that failed; the next message starts on clean ground, or on a new connection."""
+        if self._client is not None:
+            try:
+                code, _ = self._client.rset()
+            except _SMTP_ERRORS:
+                code = -1
+            if code // 100 != 2:
+                self._drop()
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                self._client.close()
+            self._client = None
+
+
+@contextlib.contextmanager
+def _connecting() -> Iterator[None]:
+    """Turn what goes wrong before the first MAIL into our failures: nothing was sent, whatever it is."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise TransportMisconfigured(error.verify_message, Kind.TRANSPORT_CERTIFICATE) from None
+    except smtplib.SMTPResponseException as error:
+        raise TransportUnavailable(f"connect: {error.smtp_code}") from None
+    except _SMTP_ERRORS as error:
+        raise TransportUnavailable(f"connect: {type(error).__name__}") from None
+
+
+def _set_timeout(client: smtplib.SMTP, seconds: float) -> None:
+    if client.sock is not None:
+        client.sock.settimeout(seconds)
+
+
+def _log_in(client: smtplib.SMTP, username: str, password: Secret) -> None:
+    if not (username + password.reveal()).isascii():
+        raise TransportMisconfigured("user name and password must be ASCII", Kind.TRANSPORT_LOGIN)
+    try:
+        client.login(username, password.reveal())
+    except smtplib.SMTPNotSupportedError:
+        raise TransportMisconfigured("AUTH is not offered", Kind.TRANSPORT_LOGIN) from None
+    except smtplib.SMTPResponseException as error:
+        _refuse("AUTH", error.smtp_code, error.smtp_error, Kind.TRANSPORT_LOGIN)
+    except smtplib.SMTPServerDisconnected:
+        raise
+    except smtplib.SMTPException:
+        raise TransportMisconfigured("AUTH offers no way of logging in that we know", Kind.TRANSPORT_LOGIN) from None
+
+
+def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
+    """Raise what a negative reply means. The detail is the step, the code and the enhanced code, nothing more: the
+    text may name people or quote a subject."""
+    text = _text(reply)
+    enhanced = _ENHANCED.search(text)
+    detail = f"{step}: {code}" + (f" {enhanced[0]}" if enhanced is not None else "")
+    if code in _LOGIN_CODES:
+        raise TransportMisconfigured(detail, Kind.TRANSPORT_LOGIN)
+    if code // 100 != 5:
+        raise TransportUnavailable(detail)
+    if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
+        raise TransportRefused(kind, detail, text)
+    raise TransportMisconfigured(detail, kind)
+
+
+def _text(reply: bytes | str) -> str:
+    """A server's reply for people: printable, short, every address masked."""
+    text = reply if isinstance(reply, str) else reply.decode("utf-8", "replace")
+    text = "".join(char if char.isprintable() else " " for char in text)
+    return re.sub(r"\S*@\S*", "<address>", text)[:200]
+
+
+def _check_message(message: bytes) -> None:
+    # A bare LF or CR is read as a line end by some servers and not by others; what one takes for text the next takes
+    # for the end of the data and the start of another mail (SMTP smuggling).
+    if _BARE_LINE_END.search(message) is not None:
+        raise TransportRefused(Kind.MESSAGE_MALFORMED, "a bare CR or LF")
+    if _TOO_LONG.search(message) is not None:
+        raise TransportRefused(Kind.MESSAGE_MALFORMED, f"a line of {LONGEST_LINE} octets or more")
+    if b"\0" in message:
+        raise TransportRefused(Kind.MESSAGE_MALFORMED, "a NUL octet")
+
+
+def _check_address(address: str, kind: Kind) -> None:
+    if _ADDRESS.fullmatch(address) is None or len(address) > LONGEST_ADDRESS:
+        # An address beyond ASCII needs SMTPUTF8 (RFC 6531), which we leave off: few Japanese servers have it.
+        raise TransportRefused(kind, "not an address that plain SMTP can carry")

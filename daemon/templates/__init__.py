@@ -1,0 +1,1 @@
+"""The texts of all letters, one `string.Template` file each; `daemon/wording.py` loads and checks them."""

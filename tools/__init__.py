@@ -1,0 +1,1 @@
+"""Scripts for developers; the service never imports them."""
