@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from ca import register
 from ca.authority import Authority
-from ca.crl import Entry, Reason, entry_of, number_of
+from ca.crl import Entry, Reason, entry_of, is_signed_by, number_of
+from ca.errors import UNREADABLE
 from ca.lint import lint_certificate, lint_crl
 from ca.profiles import Profile, Role, load_profiles
 from ca.rows import CertificateRow, CertificateState, CrlRow, serial_text
@@ -96,7 +97,7 @@ def _certificate(
     try:
         certificate = x509.load_der_x509_certificate(row.der)
         differences = list(_differences(row, certificate))
-    except ValueError:
+    except UNREADABLE:
         yield "undecodable"
         return
     yield from differences
@@ -135,7 +136,7 @@ def _mail_addresses(certificate: x509.Certificate) -> list[str]:
 def _is_issued_by(certificate: x509.Certificate, authority: Authority) -> bool:
     try:
         certificate.verify_directly_issued_by(authority.certificate)
-    except (ValueError, TypeError, InvalidSignature):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
@@ -156,20 +157,17 @@ def _crls(
     try:
         crl = x509.load_der_x509_crl(newest.der)
         entries = {entry.serial: entry for entry in map(entry_of, crl)}
-    except (ValueError, KeyError):
+        told = (number_of(crl), crl.last_update_utc, crl.next_update_utc)
+    except (KeyError, *UNREADABLE):
         yield Fault("crl_undecodable")
         return
-    yield from _newest_crl(crl, newest, authority)
-    yield from _entries(entries, listable, newest, now, grace)
-
-
-def _newest_crl(crl: x509.CertificateRevocationList, row: CrlRow, authority: Authority) -> Iterator[Fault]:
-    if (number_of(crl), crl.last_update_utc, crl.next_update_utc) != (row.number, row.this_update, row.next_update):
+    if told != (newest.number, newest.this_update, newest.next_update):
         yield Fault("crl_differs")
-    if not crl.is_signature_valid(authority.public_key):
+    if not is_signed_by(crl, authority):
         yield Fault("crl_signature")
     for code in lint_crl(crl, authority=authority):
         yield Fault(f"crl_lint:{code}")
+    yield from _entries(entries, listable, newest, now, grace)
 
 
 def _entries(

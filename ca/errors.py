@@ -3,6 +3,20 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+UNREADABLE: tuple[type[Exception], ...] = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that `cryptography` raises for bytes that are no certificate or CRL, while they are loaded or, since much is
+decoded late, looked at. Several of these are no ValueErrors."""
+
 
 class CaErrorKind(StrEnum):
     """Why the authority refused. The daemon maps each kind to a consequence (retry, hold, refuse)."""

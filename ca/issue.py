@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca.authority import Authority
-from ca.errors import CaError, CaErrorKind
+from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.keys import PublicKey, kind_of, rehearsal_key, signature_hash
 from ca.lint import lint_certificate
 from ca.names import AuthorityName, Subject, alternative_name, distinguished_name, problems
@@ -135,10 +135,11 @@ def compare(prepared: Prepared, certificate_der: bytes) -> None:
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         certificate.verify_directly_issued_by(prepared.authority.certificate)
-    except (ValueError, TypeError, InvalidSignature) as error:
+        same = certificate.tbs_certificate_bytes == prepared.tbs
+        whole = certificate.public_bytes(serialization.Encoding.DER) == certificate_der
+    except (InvalidSignature, *UNREADABLE) as error:
         raise CaError(CaErrorKind.MISMATCH, "the signed certificate does not verify under the authority") from error
-    same = certificate.tbs_certificate_bytes == prepared.tbs
-    if not same or certificate.public_bytes(serialization.Encoding.DER) != certificate_der:
+    if not (same and whole):
         raise CaError(CaErrorKind.MISMATCH, "the signed certificate is not the prepared one")
 
 

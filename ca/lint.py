@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
 from ca.authority import Authority
+from ca.errors import UNREADABLE
 from ca.keys import RSA_EXPONENT, kind_of, signature_hash
 from ca.names import COUNTRY, AuthorityName, Subject, distinguished_name, problems
 from ca.profiles import Profile, Role
@@ -41,7 +42,7 @@ def lint_certificate(certificate: x509.Certificate, *, profile: Profile, authori
             *_key(certificate, profile, authority),
             *_extensions(certificate, profile, authority),
         )
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         return ("undecodable",)
 
 
@@ -228,7 +229,7 @@ def lint_crl(crl: x509.CertificateRevocationList, *, authority: Authority) -> tu
     """
     try:
         found = [*_crl_head(crl, authority), *_crl_entries(crl)]
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         return ("undecodable",)
     return tuple(dict.fromkeys(found))
 

@@ -30,7 +30,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Subject:
     """A subscriber as the certificate names it: company and name in English, the id of the registration, the mail
     address. The id keeps two people of one name apart and stays the same through change, renewal and reissue."""
@@ -39,6 +39,10 @@ class Subject:
     common_name: str
     subscriber_id: str
     email: str
+
+    def __repr__(self) -> str:
+        # Nothing personal: a repr ends up in logs and tracebacks.
+        return f"<Subject {self.subscriber_id}>"
 
 
 @dataclass(frozen=True, slots=True)

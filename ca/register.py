@@ -19,8 +19,8 @@ from sqlalchemy import Connection, Insert, RowMapping, insert, or_, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from ca.authority import Authority
-from ca.crl import Entry, Reason, number_of
-from ca.errors import CaError, CaErrorKind
+from ca.crl import Entry, Reason, is_signed_by, number_of
+from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.issue import Prepared
 from ca.names import Subject
 from ca.profiles import Role
@@ -79,7 +79,7 @@ def record_authority(conn: Connection, authority: Authority, role: Role, *, now:
 
 
 def authority(conn: Connection, authority_id: str) -> Authority:
-    """An authority of the register. Raises CaError(not_found)."""
+    """An authority of the register. Raises CaError: not_found, mismatch for a damaged row."""
     row = conn.execute(select(authorities).where(authorities.c.id == authority_id)).mappings().one_or_none()
     if row is None:
         raise CaError(CaErrorKind.NOT_FOUND, "no such authority in the register")
@@ -311,14 +311,18 @@ def store_crl(conn: Connection, authority_id: str, der: bytes, *, kind: CrlKind 
     a number that does not grow, CaError(not_found) for an unknown authority.
     """
     issuer = authority(conn, authority_id)
-    crl = x509.load_der_x509_crl(der)
-    number = number_of(crl)
-    if number is None or crl.next_update_utc is None or not crl.is_signature_valid(issuer.public_key):
+    try:
+        crl = x509.load_der_x509_crl(der)
+        number = number_of(crl)
+        next_update = crl.next_update_utc
+    except UNREADABLE as error:
+        raise CaError(CaErrorKind.MISMATCH, "not a CRL") from error
+    if number is None or next_update is None or not is_signed_by(crl, issuer):
         raise CaError(CaErrorKind.MISMATCH, "not a CRL of this authority")
     newest = latest_crl(conn, authority_id, kind=None)
     if newest is not None and newest.number >= number:
         raise CaError(CaErrorKind.CONFLICT, "the CRL number does not grow")
-    row = CrlRow(authority_id, number, kind, crl.last_update_utc, crl.next_update_utc, der)
+    row = CrlRow(authority_id, number, kind, crl.last_update_utc, next_update, der)
     values = {column.name: getattr(row, column.name) for column in fields(row)}
     _insert(conn, insert(crls).values(values | {"kind": kind.value}), "a CRL of this number is in the register")
     # The first CRL of a root is made before the register exists, so the count may have to follow.
@@ -369,14 +373,17 @@ def _mark_expired(conn: Connection, row: CrlRow, crl: x509.CertificateRevocation
 
 
 def _authority(row: RowMapping) -> Authority:
-    certificate = x509.load_der_x509_certificate(row["certificate"])
+    try:
+        certificate = x509.load_der_x509_certificate(row["certificate"])
+    except UNREADABLE as error:
+        raise CaError(CaErrorKind.MISMATCH, "an authority's certificate in the register is damaged") from error
     return Authority(row["id"], certificate, row["crl_url"], row["ca_url"], row["ocsp_url"])
 
 
 def _has_tbs(der: bytes, tbs: bytes) -> bool:
     try:
         return x509.load_der_x509_certificate(der).tbs_certificate_bytes == tbs
-    except ValueError:
+    except UNREADABLE:
         return False
 
 

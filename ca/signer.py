@@ -14,14 +14,14 @@ from threading import Lock
 from typing import NoReturn, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ca.authority import Authority
-from ca.crl import Plan
+from ca.crl import Plan, is_signed_by
 from ca.der import signed
 from ca.errors import CaError, CaErrorKind
 from ca.issue import Prepared, compare, examine
@@ -120,7 +120,10 @@ def open_key(blob: bytes, passphrase: bytes) -> CaKey:
         clear = AESGCM(_derive(passphrase, salt, cost)).decrypt(nonce, sealed, header)
     except InvalidTag as error:
         raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the sealed key does not open with this passphrase") from error
-    private = serialization.load_der_private_key(clear, password=None)
+    try:
+        private = serialization.load_der_private_key(clear, password=None)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "what was sealed is no key") from error
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a key of a kind we do not sign with")
     return CaKey(private)
@@ -168,7 +171,7 @@ class FileSigner:
         if not same_authority or plan.rehearsal.tbs_certlist_bytes != plan.tbs:
             raise CaError(CaErrorKind.MISMATCH, "the plan is not what this authority was asked to sign")
         der = self._sign(plan.tbs)
-        if not x509.load_der_x509_crl(der).is_signature_valid(self._authority.public_key):
+        if not is_signed_by(x509.load_der_x509_crl(der), self._authority):
             raise CaError(CaErrorKind.MISMATCH, "the signed CRL does not verify under the authority")
         return der
 

@@ -6,7 +6,6 @@ security that was asked for; no error quotes what the server said, which may be 
 
 import imaplib
 import re
-import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from imapclient.exceptions import CapabilityError, IMAPClientError, LoginError
 
 from config.credentials import Secret
 
-from .connection import check_security, make_tls_context
+from .connection import check_security, make_tls_context, tune
 from .failures import Kind, MailboxRefused, MailboxUnavailable
 
 # RFC 5530: refusals that pass by themselves although they answer a login or a SELECT.
@@ -76,7 +75,7 @@ def connect(account: Account) -> Any:  # noqa: ANN401 - IMAPClient has no type i
     # data, for a debug log: a leak as soon as somebody turns DEBUG on, and four fifths of the time of a fetch.
     client._imap.debug = 0  # noqa: SLF001 - there is no public switch
     client.normalise_times = False  # else INTERNALDATE comes naive, in this machine's local time
-    client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    tune(client.socket())
     return client
 
 

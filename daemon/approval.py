@@ -163,7 +163,9 @@ def _differences(centre: Centre, assessment: Assessment) -> list[Difference]:
         (f"{block}.{name}", assessment.application.value(f"{block}.{name}") or "", getattr(target.person, name))
         for name in _REGISTER_FIELDS
     ]
-    return [Difference(centre.table.label(key), read, registered) for key, read, registered in pairs if read != registered]
+    return [
+        Difference(centre.table.label(key), read, registered) for key, read, registered in pairs if read != registered
+    ]
 
 
 def _candidates(assessment: Assessment) -> list[str]:

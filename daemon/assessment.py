@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -57,7 +58,7 @@ def assess(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Asse
     return Assessment(application, facts, findings, plan, _digest(case, application, findings, plan))
 
 
-def columns(centre: Centre, application: Application) -> dict[str, str | None]:
+def columns(centre: Centre, application: Application) -> dict[str, Any]:
     """The columns of `cases` that repeat what the application says, for lists and for finding duplicates."""
     return {
         "request_type": application.request_type.value if application.request_type else None,

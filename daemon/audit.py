@@ -70,9 +70,7 @@ class Audit:
             if record.seq != expected:
                 yield f"audit: event {expected} is missing"
                 expected = record.seq
-            mac = self._mac(
-                previous, record.seq, record.at, record.case_id, record.kind, record.actor, record.detail
-            )
+            mac = self._mac(previous, record.seq, record.at, record.case_id, record.kind, record.actor, record.detail)
             if not hmac.compare_digest(mac, record.mac):
                 yield f"audit: event {record.seq} does not match its chain value"
             previous, expected = record.mac, record.seq + 1
@@ -88,7 +86,10 @@ class Audit:
         detail: dict[str, Any],
     ) -> str:
         line = json.dumps(
-            [seq, at.isoformat(), case_id, kind, actor, detail], ensure_ascii=False, sort_keys=True, separators=(",", ":")
+            [seq, at.isoformat(), case_id, kind, actor, detail],
+            ensure_ascii=False,
+            sort_keys=True,
+            separators=(",", ":"),
         )
         return hmac.new(self._key, f"{previous}{line}".encode(), "sha256").hexdigest()
 

@@ -77,9 +77,7 @@ def open_case(
     """A new case with the next number of its day of arrival, JST (SPEC 5)."""
     day = arrived_at.astimezone(JST).strftime("%Y%m%d")
     number = f"WEBEC-{day}-{next_number(tx, f'case {day}'):04d}"
-    case_id = added(
-        tx, _cases, number=number, kind=kind, state=state, arrived_at=arrived_at, changed_at=now, **values
-    )
+    case_id = added(tx, _cases, number=number, kind=kind, state=state, arrived_at=arrived_at, changed_at=now, **values)
     audit.append(tx, "case_opened", at=now, actor=actor, case_id=case_id, number=number, case_kind=kind.value)
     return get(tx, case_id)
 

@@ -18,7 +18,8 @@ from config.settings import Settings
 
 from .audit import Audit
 from .blobs import Blobs
-from .imap import Account, Mailbox
+from .account import Account
+from .imap import Mailbox
 from .letters import Office
 from .smtp import Route, Transport
 from .store import Store

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from parsers.reply import Command, Verb
 from sqlalchemy import Connection
 
 from config.request_types import RequestType, Table
@@ -16,9 +17,8 @@ from config.settings import Approver
 from parsers import rules
 from parsers.application import amended
 from parsers.reading import Application
-from parsers.reply import Command, Verb
 
-from . import approval, assessment, cases, letters, registrations
+from . import approval, assessment, cases, letters, registrations, wording
 from .answers import answer
 from .case import Event, State
 from .cases import Case
@@ -31,6 +31,8 @@ _NO_SUCH_CASE = "該当する案件がありません。"
 
 def problem(tx: Connection, centre: Centre, case: Case, command: Command, *, now: datetime) -> str | None:
     """Why a well-formed command cannot be carried out here, in Japanese; None when it can. Changes nothing."""
+    if command.verb in (Verb.RETURN, Verb.ASK) and (fault := wording.fault_in(command.argument)):
+        return fault
     if command.verb is Verb.CHANGE_TYPE and centre.table.type_of_word(command.argument) is None:
         return "申請種別の名称が分かりません。新規発行・再発行・登録変更・担当変更・解約 のいずれかをご指定ください。"
     if command.verb is Verb.CHOOSE and _chosen(tx, command.argument) is None:
@@ -50,7 +52,7 @@ def _reject(tx: Connection, centre: Centre, case: Case, command: Command, approv
     case = _resume(tx, centre, case, approver, now)
     case = cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
     approval.void(tx, case)
-    draft = letters.rejection(centre.office, approval.facts_of(case), command.argument)
+    draft = letters.rejection(centre.office, approval.facts_of(case), reason_word=command.argument)
     answer(tx, centre, case, draft, f"rejection:{case.id}:{case.version}", now=now)
 
 
@@ -60,7 +62,10 @@ def _return(tx: Connection, centre: Centre, case: Case, command: Command, approv
     case = cases.apply(tx, centre.audit, case, Event.RETURNED, now=now, actor=approver.address, deadline=deadline)
     approval.void(tx, case)
     draft = letters.returned(
-        centre.office, approval.facts_of(case), command.argument, deadline.astimezone(JST).date()
+        centre.office,
+        approval.facts_of(case),
+        reason=command.argument,
+        deadline=deadline.astimezone(JST).date(),
     )
     answer(tx, centre, case, draft, f"returned:{case.id}:{case.version}", now=now)
 
@@ -75,7 +80,7 @@ def _hold(tx: Connection, centre: Centre, case: Case, command: Command, approver
 def _ask(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
     if case.state is State.AWAITING_DECISION:
         cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor=approver.address)
-    draft = letters.question(centre.office, approval.facts_of(case), command.argument)
+    draft = letters.question(centre.office, approval.facts_of(case), text=command.argument)
     answer(tx, centre, case, draft, f"question:{case.id}:{now.isoformat()}", now=now)
 
 
@@ -122,6 +127,45 @@ ACTIONS: Mapping[Verb, Action] = {
 }
 
 
+# What the confirmation says follows from each command.
+CONSEQUENCES: Mapping[Verb, str] = {
+    Verb.REJECT: "申請を却下し、差出人に通知します。",
+    Verb.RETURN: "申請を差し戻し、差出人に再提出を依頼します。",
+    Verb.HOLD: "案件を保留にしました。引き続き、同じ承認依頼への返信で決定できます。",
+    Verb.ASK: "差出人に照会を送り、案件を保留にしました。",
+    Verb.AMEND: "内容を修正しました。あらためて承認依頼をお送りします。",
+    Verb.WISHED_DATE: "失効希望日を修正しました。あらためて承認依頼をお送りします。",
+    Verb.CHANGE_TYPE: "申請種別を変更しました。あらためて承認依頼をお送りします。",
+    Verb.CHOOSE: "対象の登録を選びました。あらためて承認依頼をお送りします。",
+    Verb.NOTE: "メモを記録しました。案件の状態は変わりません。",
+}
+
+_WORDS: Mapping[Verb, str] = {
+    Verb.APPROVE: "承認",
+    Verb.REJECT: "却下",
+    Verb.RETURN: "差戻し",
+    Verb.HOLD: "保留",
+    Verb.ASK: "質問",
+    Verb.AMEND: "修正",
+    Verb.WISHED_DATE: "失効日",
+    Verb.CHANGE_TYPE: "種別変更",
+    Verb.CHOOSE: "対象",
+    Verb.NOTE: "メモ",
+    Verb.RESEND: "再送",
+    Verb.REVOKE_URGENTLY: "至急失効",
+    Verb.CANCEL: "取消",
+    Verb.LIST: "一覧",
+    Verb.SHOW: "照会",
+    Verb.HELP: "ヘルプ",
+}
+
+
+def word(command: Command) -> str:
+    """The command in one Japanese line, as a confirmation repeats it."""
+    amendments = "、".join(f"{label}={value}" for label, value in command.amendments)
+    return " ".join(filter(None, (_WORDS[command.verb], command.argument, amendments)))
+
+
 def field_of(label: str, application: Application, table: Table) -> str | None:
     """The field a person means by a printed label, a label with its block, or the field's own name."""
     wanted = _fold(label)
@@ -130,9 +174,7 @@ def field_of(label: str, application: Application, table: Table) -> str | None:
     if named:
         return named[0]
     kind = application.request_type
-    short = [
-        row.key for row in rows if _fold(row.label) == wanted and (kind is None or not row.needs[kind].greyed)
-    ]
+    short = [row.key for row in rows if _fold(row.label) == wanted and (kind is None or not row.needs[kind].greyed)]
     return short[0] if len(short) == 1 else None
 
 

@@ -1,6 +1,7 @@
 """What the IMAP and the SMTP door have in common: how a connection may be secured, and by which TLS."""
 
 import ipaddress
+import socket
 import ssl
 from pathlib import Path
 
@@ -33,3 +34,13 @@ def make_tls_context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def tune(sock: socket.socket) -> None:
+    """Send small writes at once and notice a peer that vanished.
+
+    Both libraries write a command or the end of a message in two pieces; with Nagle's algorithm the second waits for
+    the peer's delayed acknowledgement, some 40 ms each time. Keep-alive ends connections that a router forgot.
+    """
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -114,7 +114,7 @@ TABLE: dict[Kind, Row] = {
 }
 
 
-class Failure(Exception):  # noqa: N818 - the house word; its subclasses say what is the matter
+class Failure(Exception):
     """An outward call did not succeed. `kind` is its row in the table, `detail` a technical word without any
     personal data; the text is the row's sentence and the detail."""
 
@@ -129,7 +129,7 @@ class Failure(Exception):  # noqa: N818 - the house word; its subclasses say wha
 
 
 class MailboxUnavailable(Failure):
-    """The IMAP server is not there or broke off: temporary. The connection it came from is closed and useless."""
+    """The IMAP server is not there or broke off: temporary."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(Kind.MAILBOX_UNAVAILABLE, detail)

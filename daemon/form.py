@@ -69,7 +69,7 @@ _LOOKS = {
     Role.TYPE: _Look(12, bold=True, horizontal="center", shrink=True, fill=YELLOW),
     Role.FIELD: _Look(10, shrink=True, indent=1),
     Role.DATE: _Look(10, horizontal="center", shrink=True),
-    Role.REMARKS: _Look(9.5, vertical="top", wrap=True),
+    Role.REMARKS: _Look(9.5, wrap=True, indent=1),
     Role.CHECK: _Look(11, horizontal="center"),
     Role.STATEMENT: _Look(9, shrink=True, indent=1),
     Role.SEAL: _Look(9),

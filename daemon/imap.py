@@ -4,7 +4,7 @@ Does: open one folder, list its UIDs, fetch mails whole, file them into another 
 Trusts: the server for the bytes of a mail, for nothing else; what it answers is never quoted in an error or a log.
 Promises: reading never marks a mail (BODY.PEEK, RFC 3501 section 6.4.5); a mail leaves the folder only by `file`, and
 only when a copy of it stands in the other folder; no call waits longer than the account's timeouts; every error is
-MailboxUnavailable or MailboxRefused, and after one the connection is closed.
+MailboxUnavailable or MailboxRefused.
 Weak: `file` without MOVE may leave a second copy behind when the connection breaks between its steps (never none);
 `wait` is a hint: servers announce mails late, twice or never, so the caller looks anyway.
 """
@@ -56,10 +56,16 @@ class Fetched:
 
 
 class Mailbox:
-    """An open connection with one folder selected. Make it with `Mailbox.open`, use it in a `with` statement."""
+    """A connection with one folder selected. Make it with `Mailbox.open`, use it in a `with` statement.
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401 - IMAPClient has no type information
-        self._client = client
+    A call that fails ends the connection; the next call makes a new one, so that the retry policy of `failures.py` may
+    repeat any call. Should UIDVALIDITY then be another, the UIDs the caller holds mean nothing any more: every call
+    fails, and the caller opens the mailbox anew.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._client: Any = None
         self._closed = False
         self._folders: set[str] = set()
         self._separator: str | None = None
@@ -71,34 +77,32 @@ class Mailbox:
 
         Raises MailboxRefused (login, certificate, folder) or MailboxUnavailable (anything that may pass).
         """
-        mailbox = cls(connect(account))
-        try:
-            with mailbox._talking("open"):
-                mailbox._enter(account)
-        except BaseException:
-            mailbox._drop()
-            raise
-        return mailbox
+        mailbox = cls(account)
+        with mailbox._talking("open"):
+            return mailbox
 
-    def _enter(self, account: Account) -> None:
+    def _enter(self) -> None:
         client = self._client
-        enter(client, account)
+        enter(client, self._account)
         # IMAPClient keeps the capabilities the server named before TLS and login, where MOVE and IDLE are often
         # missing and where somebody else might have named them (RFC 3501 section 6.2.1): ask anew.
         client._cached_capabilities = None  # noqa: SLF001 - there is no public way to forget them
-        client._imap.untagged_responses.clear()  # noqa: SLF001 - as above
+        self._forget_announcements()
         client.capabilities()
         try:
-            answer = client.select_folder(account.folder)
+            answer = client.select_folder(self._account.folder)
         except imaplib.IMAP4.abort:
             raise
         except IMAPClientError as error:
             refuse(error, Kind.MAILBOX_FOLDER)
         # UIDVALIDITY is what makes a UID mean anything (RFC 3501 section 2.3.1.1). 0 and a missing one were seen in the
         # field; an intake that stored them would start anew at every round.
-        self.uidvalidity = int(answer.get(b"UIDVALIDITY", 0))
-        if self.uidvalidity < 1:
+        uidvalidity = int(answer.get(b"UIDVALIDITY", 0))
+        if uidvalidity < 1:
             raise MailboxRefused(Kind.MAILBOX_FOLDER, "the server names no UIDVALIDITY")
+        if self.uidvalidity not in (0, uidvalidity):
+            raise MailboxUnavailable("UIDVALIDITY has changed")
+        self.uidvalidity = uidvalidity
 
     def uids(self) -> list[int]:
         """Every UID of the folder, ascending, seen or not, after a NOOP that makes the server show what is new."""
@@ -146,8 +150,7 @@ class Mailbox:
                 raise
             except IMAPClientError:
                 # Some servers answer NO for a UID that is gone where RFC 3501 section 6.4.8 wants OK. Or the folder
-                # was deleted under us (TRYCREATE): then the next attempt must look for it again.
-                self._folders.discard(folder)
+                # was deleted under us (TRYCREATE): the next attempt, on a new connection, looks for it again.
                 if self._client.search(["UID", str(uid)]):
                     raise
 
@@ -166,7 +169,8 @@ class Mailbox:
 
     def close(self) -> None:
         """Log out if the server still listens, and close the connection. Never raises, may be called twice."""
-        if not self._closed:
+        self._closed = True
+        if self._client is not None:
             with contextlib.suppress(*LIBRARY_ERRORS):
                 self._client.socket().settimeout(CLOSE_SECONDS)
                 self._client.logout()
@@ -182,14 +186,14 @@ class Mailbox:
 
     @contextlib.contextmanager
     def _talking(self, doing: str) -> Iterator[None]:
-        """Turn whatever the library raises into our two failures, and never use the connection after one."""
+        """Have a connection, turn whatever the library raises into our two failures, and keep none after one."""
         if self._closed:
-            raise MailboxUnavailable(f"{doing}: the connection is closed")
+            raise MailboxUnavailable(f"{doing}: the mailbox is closed")
         try:
+            if self._client is None:
+                self._client = connect(self._account)
+                self._enter()
             yield
-        except (MailboxRefused, MailboxUnavailable):
-            self._drop()
-            raise
         except ssl.SSLCertVerificationError as error:
             self._drop()
             raise MailboxRefused(Kind.MAILBOX_CERTIFICATE, error.verify_message) from None
@@ -197,11 +201,16 @@ class Mailbox:
             self._drop()
             # Not chained: the library quotes the server's answer, which may be a line of a mail.
             raise MailboxUnavailable(describe(doing, error)) from None
+        except BaseException:
+            self._drop()  # whatever it was, half an answer may still be on the wire
+            raise
 
     def _drop(self) -> None:
-        self._closed = True
-        with contextlib.suppress(*LIBRARY_ERRORS):
-            self._client.shutdown()
+        self._folders.clear()
+        if self._client is not None:
+            with contextlib.suppress(*LIBRARY_ERRORS):
+                self._client.shutdown()
+            self._client = None
 
     def _forget_announcements(self) -> None:
         # imaplib keeps every EXISTS, RECENT and EXPUNGE the server ever announced; a connection open for days grows

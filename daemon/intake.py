@@ -7,14 +7,16 @@ that is in the ledger and not read is read, one that is read and not filed is fi
 
 import logging
 from datetime import datetime
+from functools import partial
+
+from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 
 from parsers.application import read as read_document
 from parsers.errors import ParseError
-from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 
 from . import ledger, post
 from .centre import Centre
-from .failures import outward
+from .guard import attempt
 from .imap import Mailbox
 from .ledger import MailRow, Place
 from .planning import JST
@@ -57,7 +59,7 @@ def read(centre: Centre) -> int:
     """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many were read."""
     with centre.store.transaction() as tx:
         rows = ledger.unread(tx)
-    return sum(_read_one(centre, row) for row in rows)
+    return sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row))) for row in rows)
 
 
 def _read_one(centre: Centre, row: MailRow) -> bool:
@@ -135,9 +137,7 @@ def file(centre: Centre, mailbox: Mailbox) -> int:
     with centre.store.transaction() as tx:
         rows = ledger.unfiled(tx, place)
     for row in rows:
-        for attempt in outward(sleep=centre.sleep):
-            with attempt:
-                mailbox.file(row["uid"], row["target"])
+        mailbox.file(row["uid"], row["target"])
         with centre.store.transaction() as tx:
             ledger.note_filed(tx, row["id"], now=centre.clock())
     return len(rows)

@@ -7,7 +7,7 @@ bytes under another UID, in another folder or after a UIDVALIDITY change are ano
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.engine import RowMapping
 
 from . import schema
@@ -95,9 +95,7 @@ def count_attempt(tx: Connection, row: MailRow) -> None:
     """Count a try before it is made, so that a mail which kills the process is known by its count."""
     changed(
         tx,
-        update(_mails)
-        .where(_mails.c.id == row.id, _mails.c.state == "stored")
-        .values(attempts=row.attempts + 1),
+        update(_mails).where(_mails.c.id == row.id, _mails.c.state == "stored").values(attempts=row.attempts + 1),
     )
 
 
@@ -129,7 +127,7 @@ def note_filed(tx: Connection, sighting_id: int, *, now: datetime) -> None:
     changed(tx, update(_sightings).where(_sightings.c.id == sighting_id).values(filed_at=now))
 
 
-def _at(place: Place) -> tuple[object, ...]:
+def _at(place: Place) -> tuple[ColumnElement[bool], ...]:
     return (
         _sightings.c.account == place.account,
         _sightings.c.folder == place.folder,

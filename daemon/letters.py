@@ -1,15 +1,15 @@
 """The letters to people of a customer: one pure function for each (SPEC 2.3, domain notes D).
 
 Here are the letters up to a decision; those that tell of a completed one are in `completion_letters` and can be had
-from here too. Each gives a `Draft`, whose words stand in `templates/`. Whom a letter goes to and what it must never hold
-is told in docs/letters.md. The letters to staff are in `staff_letters`.
+from here too. Each gives a `Draft`, whose words stand in `templates/`. Whom a letter goes to and what it must never
+hold is told in docs/letters.md. The letters to staff are in `staff_letters`.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Protocol
 
 from config import request_types
+from config.events import Event
 from config.request_types import RequestType
 from parsers.reading import Finding, Severity
 
@@ -37,7 +37,6 @@ __all__ = [
     "CaseFacts",
     "Draft",
     "Enclosure",
-    "Event",
     "LetterKind",
     "Office",
     "UnfitTextError",
@@ -99,26 +98,6 @@ _UNREADABLE: Mapping[str, str] = {
     "other_service": "お送りいただいた書類は、WebEC電子証明書発行サービスの申請書ではないようです。"
     "「WebEC電子証明書発行サービス申請書」の様式でお送りください。",
 }
-
-
-class Event(Protocol):
-    """One row of こんなときどうする, as `config.events` holds it."""
-
-    @property
-    def subject(self) -> str:
-        """企業, 所属 or ユーザ."""
-
-    @property
-    def event(self) -> str:
-        """What happened, in the words of the guide."""
-
-    @property
-    def form_needed(self) -> bool:
-        """Whether a form is wanted."""
-
-    @property
-    def request_type(self) -> RequestType | None:
-        """Which type to choose; None where no form is wanted."""
 
 
 # --- before a decision ---------------------------------------------------------------------------------------------
@@ -190,17 +169,17 @@ def _printed_label(key: str) -> str:
         return {"request_type": "申請種別"}.get(key, "申請書全体")
 
 
-def guidance(office: Office, hints: Sequence[Event], events: Sequence[Event] = ()) -> Draft:
+def guidance(office: Office, hints: Sequence[Event], events: Sequence[Event]) -> Draft:
     """申請書の案内 (D.3): the mail held no form. How to apply, and the whole table こんなときどうする.
 
     `hints` are the rows that the words of the mail point to, shown first; `events` is the whole table. The letter
     repeats nothing of the mail and confirms nothing about anybody.
     """
-    hinted = [f"　・「{hint.event}」場合\n　　{_advice(hint)}" for hint in hints]
+    hinted = [f"　・「{hint.text}」場合\n　　{_advice(hint)}" for hint in hints]
     headings = [f"申請種別：{rule.word}" for rule in request_types.load().types.values()]
     groups: dict[str, list[str]] = {heading: [] for heading in (*headings, _NO_FORM, _CALL_CENTRE)}
     for event in events:
-        groups[_heading(event)].append(f"　・{event.event}")
+        groups[_heading(event)].append(f"　・{event.text}")
     return wording.letter(
         LetterKind.GUIDANCE,
         office,

@@ -7,7 +7,7 @@ addresses, numbers and dates stay whole. A continuation hangs under the text of 
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _NO_START = "、。，．・：；？！）｝」』】〕〉》〟ゝゞー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ％℃～…様"
 _NO_END = "（｛「『【〔〈《〝"
@@ -16,12 +16,14 @@ _DATE = r"\d+年\d+月\d+日(?:（.）)?(?:\d\d:\d\d)?"
 # The hiragana after a word belongs to it, but for an honorific お or ご that begins the next one.
 _ENDING = r"(?:[ぁ-ん]*?(?=[おご][一-龥々])|[ぁ-ん]*)"
 _PHRASE = re.compile(
-    rf"[{_NO_END}]*(?:{_DATE}{_ENDING}|[おご]?(?:{_CORE})+{_ENDING}|[ぁ-ん]+)[{_NO_START}]*|[{_NO_END}{_NO_START}]+| +"
+    rf"[{_NO_END}]*(?:{_DATE}{_ENDING}|[おご]?(?:{_CORE})+{_ENDING}|[ぁ-ん]+?(?=[おご][一-龥々])|[ぁ-ん]+)"
+    rf"[{_NO_START}]*|[{_NO_END}]*[{_NO_START}]+|[{_NO_END}]+| +"
 )
 _LETTER = re.compile(
-    rf"[{_NO_END}]*(?:[!-~]+|[^ ])[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]*"
+    rf"[{_NO_END}]*(?:{_DATE}|[!-~]+|[^ ])[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]*"
     rf"[{_NO_START}]*| +"
 )
+_WHOLE = 24  # columns; a phrase of up to twelve characters stays whole however narrow the text is
 _LEAD = re.compile(r"[ 　]*(?:[・※■□☑◇｜]|\d+\. |[①-⑳] ?)?[ 　]*")
 
 
@@ -37,26 +39,37 @@ def _width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WFA" else 1
 
 
-def wrap(text: str, width: int) -> Iterator[str]:
-    """The lines of a text, none wider than `width` columns unless a single unit is. Trailing spaces go."""
+def wrap(text: str, width: int, guard: Callable[[str], bool] | None = None) -> Iterator[str]:
+    """The lines of a text, none wider than `width` columns unless a single unit is. Trailing spaces go.
+
+    A continuation for which `guard` is true gets … in front: a break must not make a line that means something alone.
+    """
     for line in text.rstrip("\n").split("\n"):
-        yield from _wrap_line(line.rstrip(), width)
+        yield from _wrap_line(line.rstrip(), width, guard)
 
 
-def _wrap_line(line: str, width: int) -> Iterator[str]:
+def _wrap_line(line: str, width: int, guard: Callable[[str], bool] | None) -> Iterator[str]:
     if columns(line) <= width:
         yield line
         return
-    lead = _match(line)
-    hanging = "　" * (columns(lead) // 2) + " " * (columns(lead) % 2)
-    current, empty = lead, True
-    for unit in _units(line[len(lead) :], width // 2):
+    lead = _lead(line)
+    # A quotation is marked on every line, anything else hangs under the text of its bullet.
+    hanging = lead if "｜" in lead else "　" * (columns(lead) // 2) + " " * (columns(lead) % 2)
+    pieces = list(_pieces(line[len(lead) :], width - columns(lead)))
+    yield f"{lead}{pieces[0]}"
+    for piece in pieces[1:]:
+        yield f"{hanging}{'…' if guard and guard(piece) else ''}{piece}"
+
+
+def _pieces(text: str, width: int) -> Iterator[str]:
+    current = ""
+    for unit in _units(text, max(width // 2, _WHOLE)):
         # One mark may hang over the edge (ぶら下げ) rather than drag its word down to the next line.
-        if empty or columns(current) + columns(unit.rstrip("、。）」")) <= width:
-            current, empty = current + unit, False
+        if not current or columns(current) + columns(unit.rstrip("、。）」")) <= width:
+            current = current + unit if current else unit.lstrip(" ")
             continue
         yield current.rstrip()
-        current, empty = hanging + unit.lstrip(" "), not unit.strip()
+        current = unit.lstrip(" ")
     yield current.rstrip()
 
 
@@ -69,6 +82,6 @@ def _units(text: str, longest: int) -> Iterator[str]:
             yield from _LETTER.findall(phrase)
 
 
-def _match(line: str) -> str:
+def _lead(line: str) -> str:
     found = _LEAD.match(line)
     return found.group() if found else ""

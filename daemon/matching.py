@@ -7,6 +7,7 @@ candidate that staff may choose, never a guess of ours.
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from parsers.normalise import company_key, mail_key, person_key
 from parsers.reading import Application
@@ -48,6 +49,7 @@ class Registration:
     applicant_company: str = ""
     applicant_name: str = ""
     applicant_email: str = ""
+    email_changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

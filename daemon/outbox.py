@@ -10,6 +10,7 @@ sent again.
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.engine import RowMapping
@@ -18,9 +19,10 @@ from . import cases, schema
 from .case import Event, State
 from .centre import Centre
 from .failures import outward
+from .guard import attempt
 from .letters import LetterKind
-from .smtp import OutcomeUnknown, Transport, TransportRefused, TransportUnavailable
 from .post import notify
+from .smtp import OutcomeUnknown, Transport, TransportRefused, TransportUnavailable
 from .store import changed, every, one
 
 _log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ def send_due(centre: Centre) -> int:
     sent = 0
     with centre.open_transport() as transport:
         for letter_id in _due(centre):
-            sent += _send(centre, transport, letter_id)
+            sent += bool(attempt(f"letter {letter_id}", partial(_send, centre, transport, letter_id)))
     _close_delivered(centre)
     _forget(centre)
     return sent
@@ -74,9 +76,7 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> bool:
         )
     raw = letter["raw"] or centre.vault.open(letter["seal_key"], letter["sealed"])
     try:
-        for attempt in outward(sleep=centre.sleep):
-            with attempt:
-                transport.send(raw, sender=centre.office.address, recipient=letter["recipient"])
+        outward(sleep=centre.sleep)(transport.send, raw, sender=centre.office.address, recipient=letter["recipient"])
     except TransportRefused as error:
         _give_up(centre, letter, str(error))
         return False
@@ -97,16 +97,14 @@ def _note_sent(centre: Centre, letter: RowMapping) -> None:
             .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
             .values(state="sent", sent_at=now, error="", **forgotten),
         )
-        centre.audit.append(
-            tx, "letter_sent", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"]
-        )
+        centre.audit.append(tx, "letter_sent", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"])
     if letter["seal_key"]:
         centre.vault.destroy(letter["seal_key"])
 
 
 def _try_later(centre: Centre, letter: RowMapping, error: str) -> None:
     now = centre.clock()
-    wait = min(timedelta(minutes=2 ** min(letter["attempts"], 6)), _LONGEST_WAIT)
+    wait = min(timedelta(minutes=2 ** min(letter["attempts"], 6)), _LONGEST_WAIT)  # 2, 4, 8 … 60 minutes
     _log.warning("letter %d could not be sent, next try in %d s", letter["id"], wait.total_seconds())
     with centre.store.transaction() as tx:
         changed(

@@ -137,9 +137,7 @@ def _blocked(kind: RequestType, facts: RegisterFacts, table: Table) -> tuple[str
     if not rule.must_match:
         if facts.match.exact:
             numbers = "、".join(registration.subscriber_id for registration in facts.match.exact)
-            return (
-                f"同じ利用者の登録があります（{numbers}）。再発行の場合は「種別変更 再発行」としてください。",
-            )
+            return (f"同じ利用者の登録があります（{numbers}）。再発行の場合は「種別変更 再発行」としてください。",)
         return ()
     if facts.target is not None:
         return ()
@@ -151,7 +149,11 @@ def _blocked(kind: RequestType, facts: RegisterFacts, table: Table) -> tuple[str
 def _defects(findings: tuple[Finding, ...], table: Table) -> tuple[str, ...]:
     """A form corrected by staff may still be, or become, defective: nothing defective is approved."""
     labels = [table.label(finding.field) for finding in findings if finding.severity is Severity.DEFECT]
-    return (f"不備が残っています（{'、'.join(dict.fromkeys(labels))}）。「修正」または「差戻し」としてください。",) if labels else ()
+    return (
+        (f"不備が残っています（{'、'.join(dict.fromkeys(labels))}）。「修正」または「差戻し」としてください。",)
+        if labels
+        else ()
+    )
 
 
 def _wished(application: Application, table: Table) -> date | None:

@@ -25,6 +25,7 @@ def queue(
     in_reply_to: str | None = None,
     after: int | None = None,
     after_seconds: int = 0,
+    not_before: datetime | None = None,
 ) -> int:
     """Queue one letter in the running transaction; `key` is unique, so no letter is ever owed twice.
 
@@ -54,12 +55,14 @@ def queue(
         sealed=sealed,
         seal_key=seal_key,
         state="queued",
-        not_before=now,
+        not_before=not_before or now,
         after_id=after,
         after_seconds=after_seconds,
         created_at=now,
     )
-    centre.audit.append(tx, "letter_queued", at=now, actor="system", case_id=case_id, letter=letter_id, letter_kind=draft.kind)
+    centre.audit.append(
+        tx, "letter_queued", at=now, actor="system", case_id=case_id, letter=letter_id, letter_kind=draft.kind
+    )
     return letter_id
 
 

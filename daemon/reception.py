@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from parsers.mail import Attachment, Mail
+from parsers.reply import find_case_number
 from sqlalchemy import Connection
 
 from config import events
-from parsers.mail import Attachment, Mail
 from parsers.reading import Application, Problem, Reading
-from parsers.reply import find_case_number
 
 from . import approval, assessment, cases, letters, post, replies
 from .answers import answer
@@ -107,7 +107,9 @@ def _take_forms(tx: Connection, centre: Centre, delivery: Delivery, *, now: date
         else:
             _open(tx, centre, delivery, opened, application, index, now=now)
     if problems := delivery.problems():
-        _show_staff(tx, centre, delivery, "読み取れないページがあります", [problem.message for _, problem in problems], now)
+        _show_staff(
+            tx, centre, delivery, "読み取れないページがあります", [problem.message for _, problem in problems], now
+        )
     if thread is not None and not (len(forms) == 1 and _may_join(thread, delivery)):
         _show_staff(tx, centre, delivery, f"案件 {thread.number} への返信に申請書があります", [], now, thread.id)
     return Outcome("application", for_staff=bool(problems))
@@ -197,7 +199,10 @@ def _send_back(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> 
         note={"codes": [finding.code for finding in assessed.defects]},
     )
     draft = letters.defects(
-        centre.office, _facts(case, assessed.application), assessed.defects, deadline.astimezone(JST).date()
+        centre.office,
+        _facts(case, assessed.application),
+        findings=assessed.defects,
+        deadline=deadline.astimezone(JST).date(),
     )
     answer(tx, centre, case, draft, f"defects:{case.id}:{case.version}", now=now)
 
@@ -217,9 +222,7 @@ def _hold_pictures(tx: Connection, centre: Centre, delivery: Delivery, *, now: d
         muted=int(not delivery.answerable),
     )
     case = cases.apply(tx, centre.audit, case, Event.UNREADABLE, now=now, actor="system", note={"why": "no_text_layer"})
-    answer(
-        tx, centre, case, letters.receipt(centre.office, approval.facts_of(case)), f"receipt:{case.id}:1", now=now
-    )
+    answer(tx, centre, case, letters.receipt(centre.office, approval.facts_of(case)), f"receipt:{case.id}:1", now=now)
     lines = [problem.message for _, problem in delivery.problems()]
     _show_staff(tx, centre, delivery, f"読み取れない申請書 {case.number}", lines, now, case.id)
     return Outcome("held_for_staff", for_staff=True)
@@ -254,8 +257,8 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
 
 def _explanation(centre: Centre, mail: Mail, kinds: Sequence[str]) -> Draft:
     if kinds:
-        return letters.unreadable(centre.office, tuple(dict.fromkeys(kinds)))
-    return letters.guidance(centre.office, events.hints(f"{mail.subject}\n{mail.text}"))
+        return letters.unreadable(centre.office, kinds=tuple(dict.fromkeys(kinds)))
+    return letters.guidance(centre.office, hints=events.hints(f"{mail.subject}\n{mail.text}"), events=events.load())
 
 
 def _pause(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> None:
@@ -329,4 +332,3 @@ def _keep(
 
 def _facts(case: Case, application: Application) -> letters.CaseFacts:
     return approval.facts_of(case, wished=application.value("wished_revocation_date"))
-

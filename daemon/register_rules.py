@@ -30,7 +30,9 @@ def _matching(application: Application, facts: RegisterFacts, table: Table) -> I
     found = len(facts.match.exact)
     if not rule.must_match:
         if found:
-            yield _doubt("already_registered", block.key, "同じ利用者の有効な登録があります。再発行の可能性があります。")
+            yield _doubt(
+                "already_registered", block.key, "同じ利用者の有効な登録があります。再発行の可能性があります。"
+            )
         elif facts.match.candidates:
             yield _note("similar_registration", block.key, "似た登録があります。同じ人でないかご確認ください。")
     elif facts.target is not None:
@@ -39,7 +41,9 @@ def _matching(application: Application, facts: RegisterFacts, table: Table) -> I
     elif found > 1:
         yield _doubt("several_registrations", block.key, f"{block.label}に該当する登録が複数あります。")
     elif found == 0:
-        yield _doubt("no_registration", block.key, f"{block.label}に該当する登録がありません。近い登録をご確認ください。")
+        yield _doubt(
+            "no_registration", block.key, f"{block.label}に該当する登録がありません。近い登録をご確認ください。"
+        )
 
 
 def _company(application: Application, facts: RegisterFacts, table: Table) -> Iterator[Finding]:
@@ -49,7 +53,9 @@ def _company(application: Application, facts: RegisterFacts, table: Table) -> It
         return
     person = person_of(application, rule.gives)
     if not facts.company_known:
-        yield _warning("company_unknown", f"{rule.gives}.company_ja", "登録のない会社です。契約先かどうかご確認ください。")
+        yield _warning(
+            "company_unknown", f"{rule.gives}.company_ja", "登録のない会社です。契約先かどうかご確認ください。"
+        )
     elif person.domain and facts.company_domains and person.domain not in facts.company_domains:
         yield _warning("mail_domain_new", f"{rule.gives}.email", "この会社に登録のないメールドメインです。")
     if rule.issues and not facts.company_certified:

@@ -50,9 +50,7 @@ def enter(tx: Connection, person: Person, *, now: datetime) -> Registration:
     return get(tx, _add(tx, person, subscriber_id, "live", now, None))
 
 
-def _add(
-    tx: Connection, person: Person, subscriber_id: str, state: str, now: datetime, predecessor: int | None
-) -> int:
+def _add(tx: Connection, person: Person, subscriber_id: str, state: str, now: datetime, predecessor: int | None) -> int:
     return added(
         tx,
         _rows,
@@ -73,11 +71,15 @@ def open_up(tx: Connection, registration_id: int) -> None:
         )
 
 
-def change(tx: Connection, registration_id: int, person: Person) -> None:
-    """New data; the certificates in use stay as they are (guide lines 90-93)."""
+def change(tx: Connection, registration_id: int, person: Person, *, now: datetime) -> Registration:
+    """New data; the certificates in use stay as they are (guide lines 90-93). Returns what was registered before."""
+    before = get(tx, registration_id)
+    moved = {"email_changed_at": now} if person.keys[2] != before.person.keys[2] else {}
     changed(
-        tx, update(_rows).where(_rows.c.id == registration_id, _rows.c.state == "live").values(**_columns(person))
+        tx,
+        update(_rows).where(_rows.c.id == registration_id, _rows.c.state == "live").values(**_columns(person), **moved),
     )
+    return before
 
 
 def close(tx: Connection, registration_id: int, *, now: datetime) -> None:
@@ -201,4 +203,5 @@ def _registration(row: RowMapping) -> Registration:
         applicant_company=row["applicant_company"],
         applicant_name=row["applicant_name"],
         applicant_email=row["applicant_email"],
+        email_changed_at=row["email_changed_at"],
     )

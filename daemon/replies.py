@@ -7,18 +7,19 @@ Promises: a refused attempt changes nothing, is logged and told to all staff; an
 answered with what was understood. Each mail decides at most once (unique key on `decisions.mail_id`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from parsers.authentication import Evidence
+from parsers.mail import Mail, documents
+from parsers.reply import Command, Unclear, Verb, find_case_number, find_token, read_command
 from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 
 from config.settings import Approver
 from parsers import authentication
-from parsers.authentication import Evidence
-from parsers.mail import Mail, documents
-from parsers.reply import Command, Unclear, Verb, find_case_number, find_token, read_command
 
 from . import approval, cases, commands, post, schema, staff_letters
 from .assessment import assess
@@ -26,6 +27,7 @@ from .case import Event, State
 from .cases import Case
 from .centre import Centre
 from .ledger import MailRow
+from .letters import Draft
 from .store import added, every
 
 
@@ -50,77 +52,82 @@ def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: dat
         # Out-of-office replies quote the request with its token: never a decision, and never answered.
         centre.audit.append(tx, "automatic_reply", at=now, actor="system", mail=row.id)
         return "automatic"
-    evidence = authentication.judge(mail, authserv_id=centre.settings.authentication.authserv_id)
     token = find_token(mail)
     request = approval.find(tx, centre, token) if token else None
     case = cases.get(tx, request["case_id"]) if request else None
+    evidence = authentication.judge(mail, authserv_id=centre.settings.authentication.authserv_id)
+    reply = _Reply(tx, centre, mail, row, now, evidence, case)
     approver = _approver(centre, mail)
     if refusal := _refuse_sender(mail, approver, evidence):
-        return _refuse(tx, centre, mail, row, case, refusal, now=now)
-    if approver is None:  # _refuse_sender has refused this already
+        return _refuse(reply, refusal)
+    if approver is None:  # `_refuse_sender` has refused this already; the type checker cannot know
         raise ValueError("an unknown sender was not refused")
     words = read_command(mail.text)
     if isinstance(words, Command) and words.verb in commands.READING:
-        return _tell(tx, centre, approver, mail, row, words, now=now)
+        return _tell(reply, approver, words)
     if request is None or case is None:
-        if token is None:
-            reason = words.reason if isinstance(words, Unclear) else "返信先の案件が特定できません。承認依頼メールに返信してください。"
-            return _ask_back(tx, centre, approver, mail, row, reason, now=now)
-        return _refuse(tx, centre, mail, row, None, Refusal("unknown_token", "照合コードが一致しません。"), now=now)
-    if refusal := _refuse_request(tx, centre, request, case, approver, now=now):
-        return _refuse(tx, centre, mail, row, case, refusal, now=now)
+        if token is not None:
+            return _refuse(reply, Refusal("unknown_token", "照合コードが一致しません。"))
+        return _ask_back(reply, approver, words, "返信先の案件が特定できません。承認依頼メールに返信してください。")
+    if refusal := _refuse_request(reply, request, case, approver):
+        return _refuse(reply, refusal)
     if isinstance(words, Unclear):
-        return _ask_back(tx, centre, approver, mail, row, words.reason, now=now, case=case)
-    return _decide(tx, centre, _Decision(case, request, approver, words, mail, row, evidence, now))
+        return _ask_back(reply, approver, words, words.reason)
+    return _decide(_Decision(reply, case, request, approver, words))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """One staff mail on its way through the checks."""
+
+    tx: Connection
+    centre: Centre
+    mail: Mail
+    row: MailRow
+    now: datetime
+    evidence: Evidence
+    case: Case | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """One decision that counts."""
+    """One decision that counts: every check of the module's head has been passed."""
 
+    reply: _Reply
     case: Case
     request: RowMapping
     approver: Approver
     command: Command
-    mail: Mail
-    row: MailRow
-    evidence: Evidence
-    now: datetime
 
 
-def _decide(tx: Connection, centre: Centre, decision: _Decision) -> str:
-    if decision.command.verb is Verb.APPROVE:
-        return _approve(tx, centre, decision)
-    change = commands.ACTIONS.get(decision.command.verb)
+def _decide(decision: _Decision) -> str:
+    reply, command = decision.reply, decision.command
+    if command.verb is Verb.APPROVE:
+        return _approve(decision)
+    change = commands.ACTIONS.get(command.verb)
     if change is None:
-        reason = "この操作は、この案件の承認依頼への返信では行えません。"
-        return _ask_back(
-            tx, centre, decision.approver, decision.mail, decision.row, reason, now=decision.now, case=decision.case
-        )
-    problem = commands.problem(tx, centre, decision.case, decision.command, now=decision.now)
+        return _ask_back(reply, decision.approver, command, "この操作は、承認依頼への返信では行えません。")
+    problem = commands.problem(reply.tx, reply.centre, decision.case, command, now=reply.now)
     if problem:
-        return _ask_back(
-            tx, centre, decision.approver, decision.mail, decision.row, problem, now=decision.now, case=decision.case
-        )
-    _record(tx, centre, decision, quorum=1)
-    change(tx, centre, decision.case, decision.command, decision.approver, now=decision.now)
-    _confirm(tx, centre, decision, "")
-    return f"decision_{decision.command.verb.value}"
+        return _ask_back(reply, decision.approver, command, problem)
+    _record(decision, quorum=1)
+    change(reply.tx, reply.centre, decision.case, command, decision.approver, now=reply.now)
+    _confirm(decision, (commands.CONSEQUENCES[command.verb],))
+    return f"decision_{command.verb.value}"
 
 
-def _approve(tx: Connection, centre: Centre, decision: _Decision) -> str:
-    case, now = decision.case, decision.now
+def _approve(decision: _Decision) -> str:
+    reply, case = decision.reply, decision.case
+    tx, centre, now = reply.tx, reply.centre, reply.now
     plan = assess(tx, centre, case, now=now).plan
     if plan.blocked:
-        return _ask_back(
-            tx, centre, decision.approver, decision.mail, decision.row, plan.blocked[0], now=now, case=case
-        )
+        return _ask_back(reply, decision.approver, decision.command, plan.blocked[0])
     quorum = required(tx, case, plan.quorum)
     approval.use(tx, decision.request)
-    _record(tx, centre, decision, quorum=quorum)
+    _record(decision, quorum=quorum)
     given = approvals(tx, case)
     if len(given) < quorum:
-        _confirm(tx, centre, decision, f"承認 {len(given)}／{quorum}：もう一名の承認をお待ちしています。")
+        _confirm(decision, (f"承認 {len(given)}／{quorum} です。もう一名の承認をお待ちしています。",))
         return "decision_approve_partly"
     if case.state is State.ON_HOLD:
         case = cases.apply(tx, centre.audit, case, Event.RESUMED, now=now, actor=decision.approver.address)
@@ -136,7 +143,7 @@ def _approve(tx: Connection, centre: Centre, decision: _Decision) -> str:
         accepted_at=now,
     )
     approval.void(tx, case)
-    _confirm(tx, centre, decision, f"承認 {len(given)}／{quorum}：実施に移ります。")
+    _confirm(decision, (f"承認 {len(given)}／{quorum} です。次のとおり実行します。", *plan.sentences))
     return "decision_approve"
 
 
@@ -167,20 +174,14 @@ def _refuse_sender(mail: Mail, approver: Approver | None, evidence: Evidence) ->
     return None
 
 
-def _refuse_request(
-    tx: Connection, centre: Centre, request: RowMapping, case: Case, approver: Approver, *, now: datetime
-) -> Refusal | None:
+def _refuse_request(reply: _Reply, request: RowMapping, case: Case, approver: Approver) -> Refusal | None:
+    tx, centre, now = reply.tx, reply.centre, reply.now
     if request["approver"].lower() != approver.address.lower():
         return Refusal("token_of_another", "別の承認者あての依頼への返信です。")
-    states = {
-        "used": Refusal("token_used", "この依頼にはすでに回答をいただいています。"),
-        "void": Refusal("token_void", "この依頼は無効です。最新の承認依頼にご返信ください。"),
-        "lapsed": Refusal("token_lapsed", "この依頼は期限を過ぎています。最新の承認依頼にご返信ください。"),
-    }
     if request["state"] != "open":
-        return states[request["state"]]
+        return _CLOSED_REQUESTS[request["state"]]
     if request["expires_at"] <= now:
-        return states["lapsed"]
+        return _CLOSED_REQUESTS["lapsed"]
     if case.state not in (State.AWAITING_DECISION, State.ON_HOLD):
         return Refusal("case_decided", "この案件はすでに決定しています。")
     current = assess(tx, centre, case, now=now)
@@ -190,15 +191,23 @@ def _refuse_request(
     return None
 
 
-def _record(tx: Connection, centre: Centre, decision: _Decision, *, quorum: int) -> None:
+_CLOSED_REQUESTS = {
+    "used": Refusal("token_used", "この依頼にはすでに回答をいただいています。"),
+    "void": Refusal("token_void", "この依頼は無効です。最新の承認依頼にご返信ください。"),
+    "lapsed": Refusal("token_lapsed", "この依頼は期限を過ぎています。最新の承認依頼にご返信ください。"),
+}
+
+
+def _record(decision: _Decision, *, quorum: int) -> None:
+    reply = decision.reply
     evidence: dict[str, Any] = {
-        "method": decision.evidence.method,
-        "identity": decision.evidence.identity,
-        "message_id": decision.mail.message_id,
-        "mail_digest": decision.row.digest,
+        "method": reply.evidence.method,
+        "identity": reply.evidence.identity,
+        "message_id": reply.mail.message_id,
+        "mail_digest": reply.row.digest,
     }
     added(
-        tx,
+        reply.tx,
         schema.decisions,
         case_id=decision.case.id,
         version=decision.case.version,
@@ -207,98 +216,94 @@ def _record(tx: Connection, centre: Centre, decision: _Decision, *, quorum: int)
         approver=decision.approver.address,
         verb=decision.command.verb.value,
         argument=decision.command.argument,
-        mail_id=decision.row.id,
+        mail_id=reply.row.id,
         evidence=evidence,
         quorum=quorum,
-        decided_at=decision.now,
+        decided_at=reply.now,
     )
-    centre.audit.append(
-        tx,
+    reply.centre.audit.append(
+        reply.tx,
         "decision_taken",
-        at=decision.now,
+        at=reply.now,
         actor=decision.approver.address,
         case_id=decision.case.id,
         verb=decision.command.verb.value,
         digest=decision.request["digest"],
-        mail=decision.row.id,
+        mail=reply.row.id,
     )
 
 
-def _confirm(tx: Connection, centre: Centre, decision: _Decision, remark: str) -> None:
+def _confirm(decision: _Decision, outcome: Sequence[str]) -> None:
+    """The decision is echoed to every approver, so that nobody decides unseen."""
+    reply = decision.reply
     draft = staff_letters.decision_recorded(
-        centre.office,
+        reply.centre.office,
         approval.facts_of(decision.case),
-        approver=decision.approver.name,
-        command=decision.command,
-        remark=remark,
-        decided_at=decision.now,
+        decision=f"{decision.approver.name}：{commands.word(decision.command)}",
+        at=reply.now,
+        outcome=outcome,
     )
     post.tell_staff(
-        tx, centre, draft, key=f"decision:{decision.row.id}", now=decision.now, case_id=decision.case.id
+        reply.tx, reply.centre, draft, key=f"decision:{reply.row.id}", now=reply.now, case_id=decision.case.id
     )
 
 
-def _refuse(
-    tx: Connection, centre: Centre, mail: Mail, row: MailRow, case: Case | None, refusal: Refusal, *, now: datetime
-) -> str:
+def _refuse(reply: _Reply, refusal: Refusal) -> str:
     """Changes nothing but the log; staff are told, the sender of the attempt is not answered."""
-    case_id = case.id if case else None
-    centre.audit.append(
-        tx, "decision_refused", at=now, actor="unknown", case_id=case_id, reason=refusal.code, mail=row.id
+    case_id = reply.case.id if reply.case else None
+    reply.centre.audit.append(
+        reply.tx,
+        "decision_refused",
+        at=reply.now,
+        actor="unknown",
+        case_id=case_id,
+        reason=refusal.code,
+        mail=reply.row.id,
     )
     draft = staff_letters.decision_refused(
-        centre.office,
-        number=case.number if case else find_case_number(mail.subject) or "",
-        sender="、".join(address.address for address in mail.senders),
+        reply.centre.office,
+        number=_number(reply),
+        claimed_sender="、".join(address.address for address in reply.mail.senders),
         reason=refusal.reason,
-        at=now,
+        at=reply.now,
     )
-    post.tell_staff(tx, centre, draft, key=f"refused:{row.id}", now=now, case_id=case_id)
+    post.tell_staff(reply.tx, reply.centre, draft, key=f"refused:{reply.row.id}", now=reply.now, case_id=case_id)
     return f"refused_{refusal.code}"
 
 
-def _ask_back(
-    tx: Connection,
-    centre: Centre,
-    approver: Approver,
-    mail: Mail,
-    row: MailRow,
-    reason: str,
-    *,
-    now: datetime,
-    case: Case | None = None,
-) -> str:
+def _ask_back(reply: _Reply, approver: Approver, words: Command | Unclear, reason: str) -> str:
+    """Nothing changes; the approver hears what was understood and what may be said. The request stays open."""
     draft = staff_letters.reply_unclear(
-        centre.office, number=case.number if case else find_case_number(mail.subject) or "", reason=reason
+        reply.centre.office,
+        line=words.line if isinstance(words, Unclear) else commands.word(words),
+        reason=reason,
+        number=_number(reply),
     )
-    post.queue(
-        tx,
-        centre,
-        draft,
-        key=f"unclear:{row.id}",
-        recipient=approver.address,
-        now=now,
-        case_id=case.id if case else None,
-        in_reply_to=mail.message_id or None,
-    )
+    _answer(reply, approver, draft, "unclear")
     return "unclear_reply"
 
 
-def _tell(
-    tx: Connection, centre: Centre, approver: Approver, mail: Mail, row: MailRow, words: Command, *, now: datetime
-) -> str:
-    subject, lines = commands.READING[words.verb](tx, centre, words)
-    draft = staff_letters.staff_notice(centre.office, subject=subject, lines=lines)
-    post.queue(
-        tx,
-        centre,
-        draft,
-        key=f"told:{row.id}",
-        recipient=approver.address,
-        now=now,
-        in_reply_to=mail.message_id or None,
-    )
+def _tell(reply: _Reply, approver: Approver, words: Command) -> str:
+    subject, lines = commands.READING[words.verb](reply.tx, reply.centre, words)
+    _answer(reply, approver, staff_letters.staff_notice(reply.centre.office, subject=subject, lines=lines), "told")
     return f"told_{words.verb.value}"
+
+
+def _answer(reply: _Reply, approver: Approver, draft: Draft, name: str) -> None:
+    post.queue(
+        reply.tx,
+        reply.centre,
+        draft,
+        key=f"{name}:{reply.row.id}",
+        recipient=approver.address,
+        now=reply.now,
+        case_id=reply.case.id if reply.case else None,
+        in_reply_to=reply.mail.message_id or None,
+    )
+
+
+def _number(reply: _Reply) -> str:
+    return reply.case.number if reply.case else find_case_number(reply.mail.subject) or ""
 
 
 def _approver(centre: Centre, mail: Mail) -> Approver | None:

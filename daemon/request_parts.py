@@ -1,17 +1,17 @@
 """What an approval request shows: verdict, findings, differences, the application itself, line by line.
 
-One `項目：値` a line and never a table, so that it reads on a phone. All text of the form goes through `wording.one_line`:
-what does not show becomes visible, and no value reaches a second line, where it could look like a line of ours.
+One `項目：値` a line and never a table, so that it reads on a phone. All text of the form goes through
+`wording.one_line`: what does not show becomes visible, and no value reaches a second line, where it could look like a
+line of ours.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from config import request_types
 from config.request_types import RequestType, Row
-from parsers.reading import Application, FieldValue, Finding, SealVerdict, Severity
+from parsers.reading import Application, Box, FieldValue, Finding, Route, SealVerdict, Severity
 
 from . import wording
 from .draft import CaseFacts
@@ -27,6 +27,7 @@ _SEAL = {
     SealVerdict.UNCLEAR: "判定できません（添付でご確認ください）",
     SealVerdict.ABSENT: "なし",
 }
+_ROUTES = {Route.ACROFORM: "入力欄", Route.TEXT: "文字情報", Route.CODE: "コード", Route.SCAN: "画像"}
 _TICK = {True: "☑", False: "□", None: "？"}
 _MM_PER_POINT = 25.4 / 72
 
@@ -41,15 +42,16 @@ class Difference:
 
 
 def verdict(application: Application, found: Sequence[Finding], blocked: Sequence[str], differing: int) -> str:
-    counts = counts(found)
+    """What the program makes of it, in the first line; it never says that a case needs no look."""
+    numbers = counts(found)
     if application.request_type is None:
-        return f"申請種別を判別できません（{counts}）"
+        return f"申請種別を判別できません（{numbers}）"
     if _count(found, Severity.DEFECT):
-        return f"不備があります（{counts}）。差戻しをご検討ください"
+        return f"不備があります（{numbers}）。差戻しをご検討ください"
     if blocked:
-        return f"このままでは承認できません（{counts}）"
+        return f"このままでは承認できません（{numbers}）"
     if _count(found, Severity.WARNING) or _count(found, Severity.DOUBT):
-        return f"確認が必要な点があります（{counts}）"
+        return f"確認が必要な点があります（{numbers}）"
     if differing:
         return f"不備・警告はありません。登録との差異が{differing}件あります"
     return "不備・警告はありません。ご判断をお願いします"
@@ -60,6 +62,7 @@ def _count(found: Sequence[Finding], severity: Severity) -> int:
 
 
 def counts(found: Sequence[Finding]) -> str:
+    """How many findings of each severity that matters, as the subject shows them."""
     doubts = _count(found, Severity.DOUBT)
     text = f"不備{_count(found, Severity.DEFECT)}/警告{_count(found, Severity.WARNING)}"
     return f"{text}/要確認{doubts}" if doubts else text
@@ -68,12 +71,14 @@ def counts(found: Sequence[Finding]) -> str:
 def facts(
     case: CaseFacts, expires_at: datetime, approver_index: str, quorum: int, reasons: Sequence[str]
 ) -> Iterator[str]:
+    """Number, arrival, term, and how many must approve. ValueError unless `approver_index` looks like 1/2."""
     index, slash, total = approver_index.partition("/")
     if not (slash and index.isdecimal() and total.isdecimal()):
         raise ValueError("approver_index must look like 1/2")
     yield f"受付番号：{case.number}"
     yield f"受領日時：{wording.japanese_time(case.arrived_at)}"
-    yield f"期限：{wording.japanese_time(expires_at)}（過ぎると無効になり、あらためてお送りします）"
+    yield f"期限：{wording.japanese_time(expires_at)}"
+    yield "　（過ぎると無効になり、あらためてお送りします）"
     yield f"依頼先：{total}人中{index}人目の方"
     if quorum > 1:
         because = f"（{'、'.join(wording.one_line(reason) for reason in reasons)}）" if reasons else ""
@@ -83,6 +88,7 @@ def facts(
 
 
 def blocked_lines(blocked: Sequence[str]) -> Iterator[str]:
+    """Why it cannot be approved as it stands."""
     if blocked:
         yield "■ 承認できない理由"
         yield from (f"・{wording.one_line(line)}" for line in blocked)
@@ -90,6 +96,7 @@ def blocked_lines(blocked: Sequence[str]) -> Iterator[str]:
 
 
 def finding_lines(found: Sequence[Finding]) -> Iterator[str]:
+    """All findings, the gravest first."""
     yield "■ 指摘事項"
     if not found:
         yield "・ありません"
@@ -101,6 +108,7 @@ def finding_lines(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
+    """What the form says beside what the register says."""
     if differences:
         yield "■ 登録との差異"
     for difference in differences:
@@ -110,17 +118,19 @@ def difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
 
 
 def candidate_lines(candidates: Sequence[str]) -> Iterator[str]:
+    """The registrations that may be meant; never shown to anybody but staff."""
     if candidates:
         yield "■ 対象の候補（「対象 番号」でお選びください）"
         yield from (f"・{wording.one_line(candidate)}" for candidate in candidates)
 
 
 def application_lines(application: Application) -> Iterator[str]:
+    """Every field, box and the seal as they were read; certainty and place only where the reading is not certain."""
     table, chosen = request_types.load(), application.request_type
     pages = "、".join(str(page) for page in application.pages)
     yield "■ 申請書の内容"
     yield f"申請種別：{type_word(application)}"
-    yield f"様式：{application.form_version or '不明'}（{pages}ページ、読み取り方法：{application.route.value}）"
+    yield f"様式：{application.form_version or '不明'}（{pages}ページ、{_ROUTES[application.route]}から読み取り）"
     for block in table.blocks:
         rows = [row for row in block.rows if _wanted(row, chosen)]
         if chosen is None:
@@ -143,7 +153,7 @@ def application_lines(application: Application) -> Iterator[str]:
         if _wanted(row, chosen) or ticked:
             yield f"{_TICK[ticked]} {row.label}{'' if _wanted(row, chosen) else '（入力不要の欄）'}"
     seal = application.seal
-    yield f"{table.seal.label}：{_SEAL[seal.verdict]}{_certainty(seal.confidence)}"
+    yield f"{table.seal.label}：{_SEAL[seal.verdict]}{_certainty(seal.confidence, seal.page, seal.box)}"
 
 
 def _wanted(row: Row, chosen: RequestType | None) -> bool:
@@ -170,25 +180,25 @@ def _field_line(label: str, value: FieldValue | None) -> str:
     raw = wording.one_line(value.raw)
     if value.value is None and not raw:
         return f"{label}：（空欄）"
-    text = wording.one_line(value.value) if value.value is not None else f"（読み取れません。原文：{raw}）"
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text) and raw and raw != text:
+    text = wording.one_line(value.value) if value.value is not None else "（読み取れません）"
+    if raw and "".join(raw.split()) != "".join(text.split()):
         text += f"（原文：{raw}）"
-    return f"{label}：{text}{_certainty(value.confidence)}{_place(value)}"
+    return f"{label}：{text}{_certainty(value.confidence, value.page, value.box)}"
 
 
-def _certainty(confidence: float) -> str:
-    # Rounded down: 0.996 must not look certain.
-    return "" if confidence >= 1 else f"［確度{int(confidence * 100)}%］"
-
-
-def _place(value: FieldValue) -> str:
-    if value.confidence >= 1 or value.page is None:
+def _certainty(confidence: float, page: int | None, box: Box | None) -> str:
+    if confidence >= 1:
         return ""
-    if value.box is None:
-        return f"［{value.page}ページ］"
-    left, top = (round(edge * _MM_PER_POINT) for edge in (value.box.x0, value.box.y0))
-    return f"［{value.page}ページ、上から{top}mm・左から{left}mm］"
+    place = ""
+    if page is not None and box is not None:
+        left, top = (round(edge * _MM_PER_POINT) for edge in (box.x0, box.y0))
+        place = f"、{page}ページ 上から{top}mm・左から{left}mm"
+    elif page is not None:
+        place = f"、{page}ページ"
+    # Rounded down: 0.996 must not look certain.
+    return f"［確度{int(confidence * 100)}%{place}］"
 
 
 def type_word(application: Application) -> str:
+    """The type as the form prints it; 種別不明 while it is undecided."""
     return wording.request_word(application.request_type) if application.request_type else "種別不明"

@@ -86,6 +86,8 @@ registrations = Table(
     Column("applicant_company", String, nullable=False, server_default=""),
     Column("applicant_name", String, nullable=False, server_default=""),
     Column("applicant_email", String, nullable=False, server_default=""),
+    # The new address gets nothing secret for one business day after a change (SPEC 2.2).
+    Column("email_changed_at", Instant),
     Column("predecessor_id", ForeignKey("registrations.id")),
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),

@@ -21,7 +21,7 @@ from typing import NoReturn, Self
 
 from config.credentials import Secret
 
-from .connection import check_security, make_tls_context
+from .connection import check_security, make_tls_context, tune
 from .failures import Failure, Kind, OutcomeUnknown, TransportMisconfigured, TransportRefused, TransportUnavailable
 
 __all__ = [
@@ -47,9 +47,6 @@ CLOSE_SECONDS = 2.0
 # operators once gave out (field notes mail.md). Nothing in it can end or extend an SMTP command.
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
-_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_TOO_LONG = re.compile(rb"[^\n]{%d}" % LONGEST_LINE)
-_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 # ValueError: a challenge or reply that the library fails to decode.
 _SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
 
@@ -120,6 +117,11 @@ class Transport:
             self._reset()
             raise
 
+    def probe(self) -> None:
+        """Connect and log in as for a message and send none: what `ogis-lra check` asks. Raises as `send` does."""
+        if self._client is None:
+            self._client = self._connect()
+
     def close(self) -> None:
         """Say QUIT if the server still listens, and close. Never raises, may be called twice."""
         if self._client is not None:
@@ -147,7 +149,8 @@ class Transport:
         return self._hand_over(client, message)
 
     def _hand_over(self, client: smtplib.SMTP, message: bytes) -> Accepted:
-        lines = _LEADING_DOT.sub(b"..", message)  # transparency, RFC 5321 section 4.5.2
+        # Transparency, RFC 5321 section 4.5.2: a line that begins with a dot gets another one.
+        lines = (b"." if message.startswith(b".") else b"") + message.replace(b"\r\n.", b"\r\n..")
         try:
             client.send(lines)
         except _SMTP_ERRORS as error:
@@ -217,6 +220,8 @@ class Transport:
                 client = smtplib.SMTP(route.host, route.port, route.name, timeout=route.connect_timeout)
             stack.callback(client.close)
             _set_timeout(client, route.reply_timeout)
+            if client.sock is not None:
+                tune(client.sock)
             self._enter(client, context)
             stack.pop_all()
         return client
@@ -315,9 +320,9 @@ def _text(reply: bytes | str) -> str:
 def _check_message(message: bytes) -> None:
     # A bare LF or CR is read as a line end by some servers and not by others; what one takes for text the next takes
     # for the end of the data and the start of another mail (SMTP smuggling).
-    if _BARE_LINE_END.search(message) is not None:
+    if not message.count(b"\r\n") == message.count(b"\r") == message.count(b"\n"):
         raise TransportRefused(Kind.MESSAGE_MALFORMED, "a bare CR or LF")
-    if _TOO_LONG.search(message) is not None:
+    if max(map(len, message.split(b"\n"))) >= LONGEST_LINE:  # the LF itself is not counted here
         raise TransportRefused(Kind.MESSAGE_MALFORMED, f"a line of {LONGEST_LINE} octets or more")
     if b"\0" in message:
         raise TransportRefused(Kind.MESSAGE_MALFORMED, "a NUL octet")

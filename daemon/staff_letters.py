@@ -8,52 +8,58 @@ these letters is a command by itself, since every reply quotes them.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
 
+from parsers.bodies import MARKER
 from parsers.reading import Application, Finding
+from parsers.reply import PHRASES, Verb
 
 from . import request_parts, wording
 from .draft import Auto, CaseFacts, Draft, Enclosure, LetterKind, Office
 from .letters import REJECTION_REASONS, rejection_sentence
 from .request_parts import Difference
 
-MARKER = "▲▲▲ この線より上にご記入ください ▲▲▲"
+__all__ = [
+    "MARKER",
+    "Difference",
+    "approval_reminder",
+    "approval_request",
+    "decision_recorded",
+    "decision_refused",
+    "reply_address",
+    "reply_unclear",
+    "request_commands",
+    "staff_notice",
+]
 
-# What may be said, and what it does; each line begins with a bullet so that no quoted line reads as a command.
-COMMANDS = (
-    "・承認（approve）：上記のとおり実行します",
-    "・却下 理由（reject）：お断りし、申請者に通知します",
-    "・差戻し 理由（return）：理由を申請者に送り、再提出を依頼します",
-    "・質問 文（ask）：文を申請者に送り、回答まで保留します",
-    "・保留 理由（hold）：保留します。理由は社内だけに残ります",
-    "・修正 項目=値（amend）：読み取りを直します。何行でも書けます",
-    "・種別変更 種別（type）：申請種別を直します",
-    "・失効日 日付（date）：失効希望日を直します",
-    "・対象 番号（choose）：対象の登録を選びます",
-    "・取消（cancel）：実行前の判断を取り消します",
-    "・メモ 文（note）：社内用の記録を残します",
-    "・ヘルプ（help）：指示の一覧をお送りします",
-)
-
-# The words of the verbs, for the record of a decision.
-_WORDS = {
-    "approve": "承認",
-    "reject": "却下",
-    "return": "差戻し",
-    "ask": "質問",
-    "hold": "保留",
-    "amend": "修正",
-    "change_type": "種別変更",
-    "wished_date": "失効日",
-    "choose": "対象",
-    "resend": "再送",
-    "revoke_urgently": "至急失効",
-    "cancel": "取消",
-    "note": "メモ",
+# What a request's answer may be, in the order of use; the words themselves are those of `parsers.reply.PHRASES`.
+_MEANINGS = {
+    Verb.APPROVE: "上記のとおり実行します",
+    Verb.REJECT: "お断りし、申請者に定型文で通知します",
+    Verb.RETURN: "理由をそのまま申請者に送り、再提出を依頼します",
+    Verb.ASK: "文をそのまま申請者に送り、回答まで保留します",
+    Verb.HOLD: "保留します。理由は社内だけに残ります",
+    Verb.AMEND: "読み取りを直します。何行でも書けます\n　例）修正 利用者 氏名（英語）=Taro YAMADA",
+    Verb.CHANGE_TYPE: "申請種別を直します",
+    Verb.WISHED_DATE: "失効希望日を直します",
+    Verb.CHOOSE: "対象の登録を選びます",
+    Verb.NOTE: "社内用の記録を残します",
+    Verb.HELP: "指示の一覧をお送りします",
 }
 
 _LONGEST_QUOTATION = 5000  # characters; a notice is read on a phone
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,55}")
+
+
+def request_commands() -> tuple[str, ...]:
+    """What may be said in answer to a request, a line each. A bullet stands first, so that no quoted line reads as a
+    command; the English word stands in brackets."""
+    lines = []
+    for phrase in PHRASES:
+        if phrase.verb in _MEANINGS:
+            english = next(word for word in phrase.words if word.isascii())
+            said = f"{phrase.words[0]} {phrase.argument}".strip()
+            lines.append(f"・{said}（{english}）：{_MEANINGS[phrase.verb]}")
+    return tuple(lines)
 
 
 def reply_address(office_address: str, token: str) -> str:
@@ -111,7 +117,7 @@ def approval_request(
             "differences": "\n".join(request_parts.difference_lines(register_differences)),
             "candidates": "\n".join(request_parts.candidate_lines(candidates)),
             "application": "\n".join(request_parts.application_lines(application)),
-            "commands": "\n".join(COMMANDS),
+            "commands": "\n".join(request_commands()),
             "reasons": "\n".join(_reasons()),
         },
     )
@@ -134,50 +140,26 @@ def approval_reminder(office: Office, case: CaseFacts, *, asked_at: datetime, ex
     return _draft(LetterKind.APPROVAL_REMINDER, setting, office)
 
 
-class Command(Protocol):
-    """A command as `parsers.reply` reads it: its verb, what stood after it, the amendments of 修正."""
-
-    @property
-    def verb(self) -> str:
-        """The verb, a word of `parsers.reply.Verb`."""
-
-    @property
-    def argument(self) -> str:
-        """What stood after the verb."""
-
-    @property
-    def amendments(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of field and value."""
-
-
 def decision_recorded(
     office: Office,
     case: CaseFacts,
     *,
-    approver: str,
-    command: Command,
-    decided_at: datetime,
-    remark: str = "",
+    decision: str,
+    at: datetime,
     outcome: Sequence[str] = (),
     token: str | None = None,
     undo_until: datetime | None = None,
 ) -> Draft:
     """The confirmation of a decision: what was recorded, what follows, and how to take it back while that is possible.
 
-    `remark` is a sentence about how it goes on. With `token` a reply of 取消 undoes it, until `undo_until` where that
-    is given.
+    `decision` says who decided what, `outcome` what follows, in Japanese. With `token` a reply of 取消 undoes it, until
+    `undo_until` where that is given.
     """
-    word = _WORDS.get(command.verb.strip("_"), command.verb)
-    lines = [f"・指示：{wording.one_line(f'{word} {command.argument}')}"]
-    lines += [f"・修正：{wording.one_line(f'{label}={value}')}" for label, value in command.amendments]
-    if command.verb == "reject":
-        lines.append(f"・申請者への説明：{rejection_sentence(command.argument)}")
-    lines += [f"・{wording.one_line(line)}" for line in (remark, *outcome) if line]
     undo = ""
     if token is not None:
         until = f"{wording.japanese_time(undo_until)}まで、" if undo_until else "実行されるまでは、"
         undo = (
-            f"■ 取り消すには\n{until}このメールに返信し、本文の先頭に「取消」とだけ\n書いてください。"
+            f"■ 取り消すには\n{until}このメールに返信し、\n本文の先頭に「取消」とだけ書いてください。\n"
             "実行後の失効は、元に戻すことができません。"
         )
     setting = wording.fill(
@@ -187,10 +169,10 @@ def decision_recorded(
             "marker": MARKER,
             "number": case.number,
             "request_word": wording.request_word(case.request_type),
-            "decision": word,
-            "approver": _short(approver),
-            "at": wording.japanese_time(decided_at),
-            "outcome": "\n".join(lines),
+            "decision": wording.one_line(decision),
+            "decision_short": _short(decision),
+            "at": wording.japanese_time(at),
+            "outcome": "\n".join(f"・{wording.one_line(line)}" for line in outcome),
             "undo": undo,
             "token_tag": _tag(token),
         },
@@ -198,15 +180,15 @@ def decision_recorded(
     return _draft(LetterKind.DECISION_RECORDED, setting, office, token=token, auto="auto-replied")
 
 
-def decision_refused(office: Office, *, reason: str, at: datetime, number: str = "", sender: str = "") -> Draft:
-    """A reply that did not count, reported to staff without any token. `sender` is what its From headers said."""
+def decision_refused(office: Office, *, reason: str, at: datetime, number: str = "", claimed_sender: str = "") -> Draft:
+    """A reply that did not count, reported to staff without any token. `claimed_sender`: what its From headers said."""
     setting = wording.fill(
         LetterKind.DECISION_REFUSED,
         office,
         {
             "number": number or "番号なし",
             "at": wording.japanese_time(at),
-            "sender": _short(sender, 80) or "（記載なし）",
+            "sender": _short(claimed_sender, 80) or "（記載なし）",
             "reason": f"・{wording.one_line(reason)}",
         },
     )
@@ -218,13 +200,13 @@ def reply_unclear(
     *,
     reason: str,
     line: str = "",
-    commands: Sequence[str] = COMMANDS,
+    commands: Sequence[str] | None = None,
     number: str = "",
     token: str | None = None,
 ) -> Draft:
     """The answer to a reply that is no command: what was understood and what may be said (SPEC 2.1).
 
-    `line` is the line that was not understood. `token` may be that of the request still open, so that an answer to
+    `line` is the line that was not understood; `commands` what may be said, by default what answers a request. `token` may be that of the request still open, so that an answer to
     this letter counts as well.
     """
     setting = wording.fill(
@@ -235,7 +217,7 @@ def reply_unclear(
             "number": number or "番号なし",
             "line": f"\nお書きいただいた行：「{_short(line, 60)}」" if line.strip() else "",
             "reason": wording.one_line(reason),
-            "commands": "\n".join(command if command.startswith("・") else f"・{command}" for command in commands),
+            "commands": "\n".join(request_commands() if commands is None else (f"・{one}" for one in commands)),
             "token_tag": _tag(token),
         },
     )
@@ -259,7 +241,8 @@ def staff_notice(office: Office, *, subject: str, lines: Sequence[str], enclosur
 def _quoted_or_plain(lines: Sequence[str]) -> Iterator[str]:
     for text in lines:
         if "\n" not in text.strip("\n"):
-            yield wording.one_line(text[:_LONGEST_QUOTATION])
+            plain = wording.one_line(text[:_LONGEST_QUOTATION])
+            yield f"｜{plain}" if wording.reads_as_command(plain) else plain
             continue
         for line in text[:_LONGEST_QUOTATION].strip("\n").split("\n"):
             yield f"｜{wording.one_line(line)}"

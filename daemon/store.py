@@ -52,14 +52,14 @@ class Store:
         """Bring the schema to this version. Raises StoreError when the database is newer than the program."""
         self._refuse_newer()
         with self.engine.begin() as connection:
-            config = _alembic()
+            config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
     def check(self) -> None:
         """Raise StoreError unless the schema is exactly this program's."""
         self._refuse_newer()
-        if self._revision() != ScriptDirectory.from_config(_alembic()).get_current_head():
+        if self._revision() != ScriptDirectory.from_config(alembic_config()).get_current_head():
             raise StoreError("the database schema is older than this program; run `ogis-lra init` to bring it up")
 
     def _revision(self) -> str | None:
@@ -68,14 +68,17 @@ class Store:
 
     def _refuse_newer(self) -> None:
         revision = self._revision()
-        known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+        known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
         if revision is not None and revision not in known:
             raise StoreError(f"the database schema {revision} is newer than this program; install the newer program")
 
 
-def _alembic() -> Config:
+def alembic_config() -> Config:
+    """Where the migrations are."""
     config = Config()
     config.set_main_option("script_location", str(resources.files("daemon").joinpath("migrations")))
+    # Without it Alembic warns about a separator it does not need here.
+    config.set_main_option("path_separator", "os")
     return config
 
 
@@ -121,6 +124,8 @@ def every(tx: Connection, statement: Executable) -> Sequence[RowMapping]:
 def added(tx: Connection, table: Any, **values: Any) -> int:  # noqa: ANN401 - a column takes what its type takes
     """Insert one row and return its integer primary key."""
     key = tx.execute(insert(table).values(**values)).inserted_primary_key
+    if key is None:
+        raise StoreError(f"{table.name}: the database named no primary key")
     return int(key[0])
 
 

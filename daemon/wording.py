@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from config import request_types
 from config.request_types import RequestType
+from parsers.reply import PHRASES
 
 from .draft import PASSWORD_MARKER, Auto, CaseFacts, Draft, Enclosure, LetterKind, Office
 from .line_breaking import wrap
@@ -61,7 +62,7 @@ PLACEHOLDERS: Mapping[LetterKind, frozenset[str]] = {
         LetterKind.APPROVAL_REQUEST: "marker number request_word company_read counts token verdict facts plan findings "
         "differences candidates application commands reasons",
         LetterKind.APPROVAL_REMINDER: "number request_word arrived asked expires",
-        LetterKind.DECISION_RECORDED: "marker number request_word decision approver at outcome undo token_tag",
+        LetterKind.DECISION_RECORDED: "marker number request_word decision decision_short at outcome undo token_tag",
         LetterKind.DECISION_REFUSED: "number at sender reason",
         LetterKind.REPLY_UNCLEAR: "marker number line reason commands token_tag",
         LetterKind.STAFF_NOTICE: "title lines",
@@ -115,7 +116,8 @@ def fill(kind: LetterKind, office: Office, values: Mapping[str, str], *, reply_n
     subject, body = _split(whole, kind.value)
     # A block that is empty leaves its empty lines behind; one is enough between paragraphs.
     body = re.sub(r"\n{3,}", "\n\n", body)
-    return Setting(subject, "".join(f"{line}\n" for line in wrap(body, WIDTH)))
+    lines = wrap(body, WIDTH, reads_as_command if kind.for_staff else None)
+    return Setting(subject, "".join(f"{line}\n" for line in lines))
 
 
 def letter(
@@ -241,6 +243,13 @@ def one_line(text: str) -> str:
     by what does not show (bidirectional marks, zero-width spaces)."""
     folded = re.sub(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*", " ／ ", text.strip()).replace("\t", " ")
     return "".join("〓" if unicodedata.category(char) in _HIDDEN else char for char in folded)
+
+
+def reads_as_command(line: str) -> bool:
+    """Whether a line begins with a word of staff's commands (SPEC 2.1), whatever follows. Letters to staff are quoted in
+    their replies, so none of their lines may, whatever stood on a form or in a mail."""
+    first = re.split(r"[\s:=、。,.!]", unicodedata.normalize("NFKC", line).lstrip("> \t"), maxsplit=1)[0]
+    return any(first.casefold() in phrase.words for phrase in PHRASES)
 
 
 def fault_in(text: str) -> str:

@@ -8,6 +8,7 @@ bytes yield no document. Needs no key and no network.
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("path", nargs="?", type=Path, help="the PDF; standard input where it is left out")
     parser.add_argument("--received", type=date.fromisoformat, help="day of receipt in Japan, YYYY-MM-DD; today else")
     options = parser.parse_args(arguments)
+    # Both libraries log a line for every oddity of a file; a hostile one would fill the parent's log.
+    for library in ("pdfminer", "pypdf"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     data = options.path.read_bytes() if options.path else sys.stdin.buffer.read()
     received_on = options.received or datetime.now(_JST).date()
     try:

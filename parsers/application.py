@@ -76,6 +76,28 @@ def read_document(document: Document, *, received_on: date, seal: bool = True) -
     return Reading(tuple(applications), tuple(Problem(code, _MESSAGES[code], number) for code, number in named))
 
 
+def amended(application: Application, key: str, text: str, *, received_on: date) -> Application | None:
+    """The application with one field as staff correct it; None where the text is no value for that field.
+
+    `key` is a field name of the table; KeyError else. A date may be taken back with なし. The findings stay those of
+    the old content: whoever amends runs the rules again.
+    """
+    request_types.load().row(key)
+    if normalise.kind_of(key) is Kind.DATE:
+        day = dates.read_date(text, received_on)
+        value = day.value.isoformat() if day.value else None
+        readable = day.code not in (dates.INVALID, dates.AMBIGUOUS) and bool(text.strip())
+    else:
+        value = normalise.display(normalise.kind_of(key), text).value
+        readable = value is not None
+    if not readable:
+        return None
+    old = application.fields.get(key, FieldValue(None))
+    # A person stands for the value now, so the doubts of the reading are gone.
+    new = replace(old, value=value, raw=text if value else "", confidence=1.0)
+    return replace(application, fields={**application.fields, key: new})
+
+
 # --- which pages are forms ----------------------------------------------------------------------------------------
 
 

@@ -52,15 +52,15 @@ class Attachment:
     forwarded: bool = False
     named: bool = True
 
-    @property
-    def kind(self) -> DocumentKind:
-        """What the bytes are."""
-        return sniff(self.data)
-
 
 def is_pdf(data: bytes) -> bool:
     """Whether readers of PDF would take it: the mark within the first 1024 bytes (ISO 32000-1, annex H.3.4.1)."""
     return b"%PDF-" in data[:1024]
+
+
+def kind_of(attachment: Attachment) -> DocumentKind:
+    """What the bytes of an attachment are."""
+    return sniff(attachment.data)
 
 
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
@@ -173,7 +173,7 @@ def is_document(attachment: Attachment) -> bool:
     A PDF always. Not: signatures, cards and reports; texts without a name (footers, forwarded bodies); logos, which
     are images under 20 kB that the text shows, or up to 100 kB where the text refers to them by Content-ID.
     """
-    kind = attachment.kind
+    kind = kind_of(attachment)
     if kind is DocumentKind.PDF:
         return True
     if attachment.content_type in _ENVELOPE_TYPES or attachment.content_type.startswith("message/"):

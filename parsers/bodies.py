@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-# An approval reply has some hundred characters; what lies beyond this is not read by anybody.
-MAX_HTML = 500_000
+# The author's words stand at the top; beyond this there are only ever quotations of quotations.
+MAX_HTML = 200_000
 
 # The line in our own letters above which staff are asked to write.
 MARKER = "▲▲▲ この線より上にご記入ください ▲▲▲"
@@ -111,8 +111,30 @@ class _Reader(HTMLParser):
                 self.lines.end(quoted=self.quoted, even_empty=True)
             self.lines.current.append(line)
 
-    def unknown_decl(self, data: str) -> None:
-        """Outlook's `<![if ...]>` around list bullets: nothing to show."""
+
+def _without_declarations(html: str) -> str:
+    """Markup without comments and declarations, ending at its last closed tag.
+
+    html.parser looks for the end of each of these from every place where one might begin: text that opens thousands
+    and closes none would keep it busy for minutes. Nothing in them is ever shown.
+    """
+    shown: list[str] = []
+    at = 0
+    while (start := html.find("<", at)) >= 0:
+        if not html.startswith(("<!", "<?"), start):
+            end = start + 1
+            shown.append(html[at:end])
+        else:
+            shown.append(html[at:start])
+            close = "-->" if html.startswith("<!--", start) else ">"
+            end = html.find(close, start)
+            if end < 0:
+                return "".join(shown)
+            end += len(close)
+        at = end
+    text = "".join([*shown, html[at:]])
+    last = text.rfind(">") + 1
+    return text[:last] + text[last:].replace("<", " ")
 
 
 def html_to_text(html: str) -> str:
@@ -121,14 +143,8 @@ def html_to_text(html: str) -> str:
     Markup beyond MAX_HTML characters is not read. Never raises.
     """
     reader = _Reader()
-    try:
-        reader.feed(html[:MAX_HTML])
-        reader.close()
-    except (AssertionError, ValueError):
-        # html.parser gives up on a few broken declarations; what was read before stays, the rest follows untagged.
-        reader.lines.end(quoted=reader.quoted)
-        rest = re.sub(r"<[^<>]*>", " ", html[:MAX_HTML])
-        return "\n".join([*reader.lines.done, *rest.splitlines()])
+    reader.feed(_without_declarations(html[:MAX_HTML]))
+    reader.close()
     reader.lines.end(quoted=reader.quoted)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(reader.lines.done)).strip("\n")
 
@@ -173,13 +189,13 @@ _ATTRIBUTIONS = tuple(
         # Gmail, Apple, Thunderbird in Japanese: a date, a name or an address, and a colon at the end.
         rf"[(（]?{_DATE}.*(?:のメール|のメッセージ|wrote|さん[はが]書きました|@[^\s>]+[>＞)])\s*[:：]",
         # The same in English; also Becky! and others that print the Date header.
-        r"On\b.*\d.*\bwrote\s*[:：]",
-        r"At\b.*\d\d:\d\d.*\bwrote\s*[:：]",
+        r"On\b\D{0,60}\d.*\bwrote\s*[:：]",
+        r"At\b\D{0,40}\d.*\bwrote\s*[:：]",
         r".*<[^<>\s]+@[^<>\s]+>\s*(?:さん)?\s*(?:wrote|のメール|[はが]書きました)\s*[:：]",
         r".*(?:さん|様|氏)\s*[はが](?:書きました|書かれました)\s*[:：]",
     )
 )
-_HEADING_START = re.compile(rf"(?:On\b.*\d|[(（]?{_DATE}).*", re.IGNORECASE)
+_HEADING_START = re.compile(rf"(?:On\b\D{0, 60}\d|[(（]?{_DATE}).*", re.IGNORECASE)
 # The field names of a quoted header block. One alone may be an author's words; two in neighbouring lines are not.
 _FIELD = re.compile(
     r"[*＊]?(?:差出人|送信者|発信者|送信元|From|送信日時|送信日|日時|日付|受信日時|Sent|Date|宛先|To|CC|BCC|件名|Subject|題名)"

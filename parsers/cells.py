@@ -111,7 +111,9 @@ def _covered(lines: Iterable[Segment], positions: Sequence[float], stops: Sequen
         after = min(max(bisect_left(positions, line.at), 1), len(positions) - 1)
         nearer = after - 1 if line.at - positions[after - 1] < positions[after] - line.at else after
         first, last = bisect_left(stops, line.start - SNAP), bisect_right(stops, line.end + SNAP) - 1
-        grid[nearer][first:last] = [True] * max(last - first, 0)
+        # A line shorter than any stretch reaches nothing; the slice must not run backwards then.
+        last = max(first, last)
+        grid[nearer][first:last] = [True] * (last - first)
     return grid
 
 

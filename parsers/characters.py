@@ -18,12 +18,14 @@ _SPACES = re.compile(r"\s+")
 # the supplement (U+2E80-2EFF); only those that are also whole characters in Japanese text are listed.
 _RADICALS = {
     **{code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)},
-    # NFKC gives the traditional form; Japanese text means the common one.
+    # NFKC gives the traditional form here; Japanese fonts draw these two as the common one (Adobe-Japan1 has one glyph
+    # for both), so that is what stood there.
     0x2F3E: "戸",
+    0x2FCA: "黒",
     **dict(
         zip(
-            map(ord, "⺒⺓⺜⺝⺟⺠⺩⺬⺮⺼⺽⻁⻄⻆⻑⻗⻘⻝⻣⻤⻨⻩⻫⻭⻯⻱⻲"),
-            "巳幺日月母民王示竹肉臼虎西角長雨青食骨鬼麦黄斉歯竜龜亀",
+            map(ord, "⺒⺟⺠⻁⻄⻑⻘⻝⻣⻤⻨⻩⻫⻭⻯⻲"),
+            "巳母民虎西長青食骨鬼麦黄斉歯竜亀",
             strict=True,
         )
     ),

@@ -316,12 +316,14 @@ def clean_line(text: str) -> str:
     return _UNSAFE.sub(" ", text).strip()
 
 
-def wire_text(raw: bytes) -> Decoded:
-    """A header field body as text with its encoded words still in place: unfolded, raw 8-bit and JIS bytes read.
+def unfold(raw: bytes) -> bytes:
+    """A header field body as one line: a line break before a blank belongs to the folding (RFC 5322 section 2.2.3)."""
+    return re.sub(rb"\r\n(?=[ \t])|[\r\n](?=[ \t])", b"", raw).strip(b" \t\r\n")
 
-    RFC 5322 section 2.2.3: a line break before a blank belongs to the folding.
-    """
-    return decode(re.sub(rb"\r\n(?=[ \t])|[\r\n](?=[ \t])", b"", raw).strip(b" \t\r\n"))
+
+def wire_text(raw: bytes) -> Decoded:
+    """A header field body as text with its encoded words still in place: unfolded, raw 8-bit and JIS bytes read."""
+    return decode(unfold(raw))
 
 
 def base64_bytes(data: bytes) -> tuple[bytes, bool]:

@@ -96,8 +96,9 @@ def _find_header(data: bytes) -> int:
     if not data.strip(b"\0\t\n\f\r "):
         raise ParseError(ParseKind.EMPTY, "the file is empty")
     start = data.find(b"%PDF-", 0, _HEADER_REACH + 5)
-    if start < 0:
-        kind = _sniff(data)
+    kind = _sniff(data) if start else ParseKind.NOT_PDF
+    # An archive may hold a PDF uncompressed near its beginning: then it is no junk that stands before the header.
+    if start < 0 or kind is not ParseKind.NOT_PDF:
         raise ParseError(kind, f"no PDF header, looks like {kind.value}")
     return start
 
@@ -252,4 +253,4 @@ def _drop_echoes(runs: Iterable[Run]) -> tuple[Run, ...]:
 
 def _follows(box: Box, size: float, x0: float, y0: float, y1: float) -> bool:
     # Padding parts the texts of two cells by at least a sixth of the size, glyphs of one text by next to nothing.
-    return -0.3 * size < x0 - box.x1 < 0.15 * size and abs((y0 + y1) - (box.y0 + box.y1)) < 0.6 * size
+    return -0.12 * size < x0 - box.x1 < 0.15 * size and abs((y0 + y1) - (box.y0 + box.y1)) < 0.6 * size

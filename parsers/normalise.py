@@ -106,6 +106,7 @@ _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u201b\u02bc\u2032`", "'
 
 # --- mail ---------------------------------------------------------------------------------------------------------
 
+_SCHEME = re.compile("mailto:", re.IGNORECASE)
 _ANGLE = re.compile(r"<([^<>]*@[^<>]*)>")
 _ADDRESSES = re.compile(r"[^\s,;、，<>()\[\]\"']+@[^\s,;、，<>()\[\]\"']+")
 
@@ -120,7 +121,7 @@ def mail_address(raw: str) -> TextReading:
     if not text:
         return TextReading(None)
     # ー and 。 are what a Japanese keyboard gives for - and . in full-width mode.
-    text = text.replace("ー", "-").replace("。", ".").replace("mailto:", "").replace("MAILTO:", "")
+    text = _SCHEME.sub("", text.replace("ー", "-").replace("。", "."))
     angles = _ANGLE.findall(text)
     if len(angles) == 1 and text.count("@") == 1:
         text = angles[0]
@@ -142,7 +143,7 @@ def _checked(address: str) -> TextReading:
         return TextReading(None, "mail_address_invalid")
     try:
         # test_environment lets .test and .example through; whether a domain exists shows when the mail is sent.
-        validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True, strict=True)
     except EmailNotValidError:
         return TextReading(None, "mail_address_invalid")
     local, _, domain = address.rpartition("@")

@@ -64,3 +64,6 @@ def event_is_of_one_user(subject: Subject) -> Iterator[Finding]:
     if _COMPANY_WIDE.search(characters.drop_spaces(characters.fold_width(text_of(subject.field("remarks"))))):
         message = "「備考」に全社にかかわる記載（社名変更・利用終了など）があります。同社の他の証明書もご確認ください。"
         yield Finding("company_wide_event", Severity.DOUBT, "remarks", message)
+    if subject.application.request_type is RequestType.REGISTRATION_CHANGE and _same(subject, "company_ja") is False:
+        message = "変更前と変更後で社名が異なります。社名変更の場合は、同社の他の証明書もご確認ください。"
+        yield Finding("company_wide_event", Severity.DOUBT, "after.company_ja", message)

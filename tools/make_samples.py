@@ -127,20 +127,18 @@ def documents(table: Table) -> Iterator[Document]:
 def demo_documents(table: Table) -> Iterator[Document]:
     """The forms of `ogis-lra demo`. They bear no dates: the demo writes those on when it runs."""
     kinds = RequestType
-    minato = {"applicant": MINATO_APPLICANT}
-    for name, kind, people, more in (
-        ("new_issue_hanako", kinds.NEW_ISSUE, (HANAKO,), {}),
-        ("new_issue_takeru", kinds.NEW_ISSUE, (TAKERU,), minato),
-        ("new_issue_takeru_no_seal", kinds.NEW_ISSUE, (TAKERU,), minato),
-        ("reissue_hanako", kinds.REISSUE, (HANAKO,), {}),
-        ("reissue_takeru", kinds.REISSUE, (TAKERU,), minato),
-        ("registration_change_hanako", kinds.REGISTRATION_CHANGE, (HANAKO, HANAKO_MARRIED), {}),
-        ("handover_hanako_to_ichiro", kinds.HANDOVER, (HANAKO_MARRIED, ICHIRO), {}),
-        ("cancellation_takeru", kinds.CANCELLATION, (TAKERU,), minato),
+    for name, kind, people, applicant in (
+        ("new_issue_hanako", kinds.NEW_ISSUE, (HANAKO,), AOZORA_APPLICANT),
+        ("new_issue_takeru", kinds.NEW_ISSUE, (TAKERU,), MINATO_APPLICANT),
+        ("new_issue_takeru_no_seal", kinds.NEW_ISSUE, (TAKERU,), MINATO_APPLICANT),
+        ("reissue_hanako", kinds.REISSUE, (HANAKO,), AOZORA_APPLICANT),
+        ("reissue_takeru", kinds.REISSUE, (TAKERU,), MINATO_APPLICANT),
+        ("registration_change_hanako", kinds.REGISTRATION_CHANGE, (HANAKO, HANAKO_MARRIED), AOZORA_APPLICANT),
+        ("handover_hanako_to_ichiro", kinds.HANDOVER, (HANAKO_MARRIED, ICHIRO), AOZORA_APPLICANT),
+        ("cancellation_takeru", kinds.CANCELLATION, (TAKERU,), MINATO_APPLICANT),
     ):
-        values = filled(table, kind, *people, **more)
+        values = filled(table, kind, *people, applicant=applicant)
         del values["application_date"]
-        applicant = more.get("applicant", AOZORA_APPLICANT)
         mark = Mark.NONE if name.endswith("no_seal") else Mark.SQUARE
         surname = applicant["name"].split()[0]
         case = Case(name, values, kind, mark=mark, company=applicant["company"], surname=surname)
@@ -199,6 +197,8 @@ def draw_text(sheet: Worksheet, lines: Sequence[str]) -> None:
         cell = sheet.cell(number, 1, line)
         cell.font = Font(name=PLAIN.font, size=16 if number == 1 else 10.5, bold=number == 1)
         cell.alignment = Alignment(horizontal="center" if number == 1 else "left", vertical="top", wrap_text=True)
+        # A line of 10.5 points holds some 46 wide letters here; longer text wraps.
+        sheet.row_dimensions[number].height = 30 if number == 1 else 17 * (1 + len(line) // 46)
     sheet.page_setup.paperSize = 9
     sheet.print_area = f"A1:A{len(lines)}"
 

@@ -108,7 +108,9 @@ def cell_right_of(page: PlumbedPage, label: str) -> Rectangle:
 
 def _cells(page: PlumbedPage, label: str) -> tuple[list[Rectangle], Rectangle]:
     """All ruled cells of the page, and the one among them that holds the label and nothing else."""
-    cells = [cell for table in page.find_tables() for cell in table.cells]
+    # Ruling lines only: the edges of the fills under a merged cell run along its single rows.
+    ruled = page.find_tables({"vertical_strategy": "lines_strict", "horizontal_strategy": "lines_strict"})
+    cells = [cell for table in ruled for cell in table.cells]
     for cell in cells:
         left, top, right, bottom = cell
         inside = [char["text"] for char in page.chars if left < char["x0"] < right and top < char["top"] < bottom]

@@ -7,9 +7,10 @@ map to Unicode stay as LibreOffice wrote them, so that nothing a reader sees cha
 import struct
 import zlib
 from itertools import pairwise
+from typing import cast
 
 from pypdf import PdfWriter
-from pypdf.generic import IndirectObject, NameObject, NumberObject, StreamObject
+from pypdf.generic import DictionaryObject, IndirectObject, NameObject, NumberObject, StreamObject
 
 _DROPPED = {b"fpgm", b"prep", b"cvt ", b"name"}
 _WORDS, _MORE, _SCALE, _XY_SCALE, _MATRIX, _INSTRUCTIONS = 0x0001, 0x0020, 0x0008, 0x0040, 0x0080, 0x0100
@@ -19,13 +20,14 @@ def slim_fonts(writer: PdfWriter) -> None:
     """Slim every TrueType font file of the document."""
     seen: set[int] = set()
     for page in writer.pages:
-        for font in page["/Resources"].get("/Font", {}).values():
-            reference = (
-                font["/FontDescriptor"].raw_get("/FontFile2") if "/FontFile2" in font["/FontDescriptor"] else None
-            )
+        resources = cast("DictionaryObject", page["/Resources"])
+        fonts = cast("DictionaryObject", resources["/Font"]) if "/Font" in resources else {}
+        for font in fonts.values():
+            descriptor = cast("DictionaryObject", font.get_object()["/FontDescriptor"])
+            reference = descriptor.raw_get("/FontFile2") if "/FontFile2" in descriptor else None
             if isinstance(reference, IndirectObject) and reference.idnum not in seen:
                 seen.add(reference.idnum)
-                _replace(reference.get_object())
+                _replace(cast("StreamObject", reference.get_object()))
 
 
 def _replace(stream: StreamObject) -> None:

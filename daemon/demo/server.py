@@ -36,7 +36,7 @@ from pymap.parsing.specials import FetchRequirement
 from pymap.user import UserMetadata
 from pysasl.hashing import BuiltinHash
 
-from .reception import Faults, Office, Reception, strip_detail
+from .doors import Faults, Office, Reception, strip_detail
 from .stamps import Trace, stamp
 from .tls import write_certificate
 
@@ -227,6 +227,11 @@ class MailServer:
         self.imap_port, self.imaps_port, self.smtp_port, self.submission_port, self.submissions_port = ports
         self._ready.set()
         await self._ending.wait()
+        # Accept no more, then let the connections just accepted come into being: asyncio forgets to close the socket
+        # of one whose task has not begun when it is cancelled, or whose server is closed by then.
+        for server in servers:
+            loop.remove_reader(server.sockets[0].fileno())
+        await _let_run()
         for server in servers:
             server.close()
         for transport in list(self._transports):
@@ -235,9 +240,7 @@ class MailServer:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        # An aborted transport closes its socket in the loop's next turn, a TLS transport one turn later.
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await _let_run()  # an aborted transport closes its socket in the next turn, below TLS in the one after it
 
     async def _serve_imap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._transports.add(writer.transport)
@@ -327,6 +330,11 @@ class MailServer:
             raise RuntimeError("the embedded mail server is not running")
         future = self._context.copy().run(asyncio.run_coroutine_threadsafe, work, self._loop)
         return future.result(_CALL_SECONDS)
+
+
+async def _let_run() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 class _Session(SMTP):

@@ -102,13 +102,9 @@ def split_fields(message: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _lines(message: bytes) -> Iterator[bytes]:
-    position = 0
-    while position < len(message):
-        match = _LINE.match(message, position)
-        if match is None:  # cannot be: the pattern matches everywhere
-            return
-        yield match[0]
-        position = match.end()
+    for match in _LINE.finditer(message):
+        if match[0]:
+            yield match[0]
 
 
 def _parts(field: bytes) -> tuple[bytes, bytes]:

@@ -2,11 +2,19 @@
 
 from alembic import context
 
+from ca.tables import Instant
 from daemon.schema import metadata
+
+
+def _render(kind: str, thing: object, _: object) -> str | bool:
+    """A migration is frozen text: it names the column type of that day, not a class that may change."""
+    return f"sa.String(length={thing.impl.length})" if kind == "type" and isinstance(thing, Instant) else False  # type: ignore[attr-defined]
+
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
+    render_item=_render,
     render_as_batch=True,
     transactional_ddl=True,
 )

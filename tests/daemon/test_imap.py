@@ -179,7 +179,6 @@ def test_a_folder_that_was_deleted_meanwhile_is_made_again_by_the_next_attempt(p
             client.delete_folder("Filed")
         with pytest.raises(MailboxUnavailable):
             mailbox.file(second, "Filed")
-    with Mailbox.open(postbox.account()) as mailbox:
         mailbox.file(second, "Filed")
     assert len(postbox.messages("Filed")) == 1
 
@@ -289,17 +288,16 @@ def test_a_connection_cut_in_the_middle_of_a_mail_yields_no_part_of_it(postbox):
         proxy.break_after(3000)
         with pytest.raises(MailboxUnavailable):
             list(mailbox.fetch(uids))
-        with pytest.raises(MailboxUnavailable, match="the connection is closed"):
-            mailbox.uids()
-    with Mailbox.open(postbox.account()) as mailbox:
+        proxy.mend()
         assert [mail.raw for mail in mailbox.fetch(uids)] == postbox.messages()
+        assert proxy.connections == 2
 
 
 def test_a_server_that_falls_silent_in_the_middle_of_a_mail_is_given_up_in_time(postbox):
     postbox.receive(make_message("x\r\n" * 5000))
     with (
         Proxy(postbox.server.imap_port) as proxy,
-        Mailbox.open(postbox.account(port=proxy.port, read_timeout=0.2)) as mailbox,
+        Mailbox.open(postbox.account(port=proxy.port, read_timeout=0.5)) as mailbox,
     ):
         uids = mailbox.uids()
         proxy.break_after(3000, stall=True)
@@ -328,8 +326,9 @@ def test_a_connection_lost_while_filing_leaves_the_mail_in_one_of_the_folders(po
 
         with pytest.raises(MailboxUnavailable):
             attempt()
+        assert proxy.dealt.wait(10)
         assert len(postbox.messages()) + len(postbox.messages("Filed")) == 1
-        proxy.cut_upon(b"never said")
+        proxy.mend()
         attempt()
     assert (len(postbox.messages()), len(postbox.messages("Filed"))) == (0, 1)
 
@@ -339,18 +338,35 @@ def test_opening_is_repeated_by_the_policy_until_the_server_is_back(postbox):
         proxy.cut_upon(b"LOGIN")
 
         def restore(seconds):
-            proxy.cut_upon(b"never said")
+            proxy.mend()
 
         with outward(sleep=restore)(Mailbox.open, postbox.account(port=proxy.port)) as mailbox:
             assert mailbox.uids() == []
         assert proxy.connections == 2
 
 
+@pytest.mark.parametrize("stall", [False, True])
+def test_a_call_repeated_by_the_policy_uses_a_new_connection(postbox, stall):
+    postbox.receive(make_message("x\r\n" * 3000))
+    with (
+        Proxy(postbox.server.imap_port) as proxy,
+        Mailbox.open(postbox.account(port=proxy.port, read_timeout=0.5)) as mailbox,
+    ):
+        (uid,) = mailbox.uids()
+        proxy.break_after(500, stall=stall)
+        policy = outward(sleep=lambda seconds: proxy.mend())
+        assert [mail.raw for mail in policy(lambda: list(mailbox.fetch([uid])))] == postbox.messages()
+        proxy.break_after(10, stall=stall)
+        policy(mailbox.file, uid, "Filed")
+        assert proxy.connections == 3
+    assert len(postbox.messages("Filed")) == 1
+
+
 def test_closing_twice_and_after_a_failure_is_quiet(postbox):
     mailbox = Mailbox.open(postbox.account())
     mailbox.close()
     mailbox.close()
-    with pytest.raises(MailboxUnavailable, match="the connection is closed"):
+    with pytest.raises(MailboxUnavailable, match="the mailbox is closed"):
         mailbox.wait(1)
 
 

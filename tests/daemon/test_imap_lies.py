@@ -22,7 +22,7 @@ def account(port, **changes):
         "username": "ogis-lra@lra.example",
         "password": Secret("password"),
         "connect_timeout": 2.0,
-        "read_timeout": 0.5,
+        "read_timeout": 3.0,
     }
     return Account(**(values | changes))
 
@@ -245,7 +245,7 @@ def test_an_announcement_in_the_same_packet_as_the_plus_is_news():
 def test_a_server_that_ends_while_we_wait_is_an_error_and_not_silence(answers):
     with (
         ScriptedImap(answers) as server,
-        Mailbox.open(account(server.port)) as mailbox,
+        Mailbox.open(account(server.port, read_timeout=0.5)) as mailbox,
         pytest.raises(MailboxUnavailable),
     ):
         mailbox.wait(0.01)
@@ -258,6 +258,22 @@ def test_without_idle_waiting_is_only_waiting():
     ):
         assert mailbox.wait(0.01) is False
     assert "IDLE" not in server.seen
+
+
+def test_a_connection_that_comes_back_with_another_uidvalidity_is_of_no_use():
+    with ScriptedImap({"NOOP": None}) as server, Mailbox.open(account(server.port)) as mailbox:
+        with pytest.raises(MailboxUnavailable):
+            mailbox.uids()
+        del server.answers["NOOP"]
+        assert mailbox.uids() == [1]
+        server.answers["NOOP"] = None
+        with pytest.raises(MailboxUnavailable):
+            mailbox.uids()
+        server.answers = {"SELECT": "* OK [UIDVALIDITY 8] valid\r\n{tag} OK done"}
+        for _ in range(2):
+            with pytest.raises(MailboxUnavailable, match="UIDVALIDITY has changed"):
+                mailbox.uids()
+        assert mailbox.uidvalidity == 7
 
 
 def test_announcements_are_not_heaped_up():

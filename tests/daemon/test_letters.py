@@ -3,17 +3,18 @@
 .venv/bin/python -P tests/daemon/test_letters.py --write     writes the goldens anew; then read them
 """
 
+import re
 import sys
 import unicodedata
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from config import events, request_types
 from config.request_types import RequestType
 from daemon import letters, wording
-from daemon.letters import PKCS12, CaseFacts, Draft, Enclosure, LetterKind, Office, UnfitTextError
+from daemon.letters import PKCS12, CaseFacts, Draft, LetterKind, Office, UnfitTextError
 from daemon.line_breaking import columns
 from parsers.errors import ParseKind
 from parsers.reading import Finding, Severity
@@ -60,19 +61,6 @@ DEFECTS = (
 )
 
 
-def row(subject: str, event: str, request_type: RequestType | None = None) -> SimpleNamespace:
-    return SimpleNamespace(subject=subject, event=event, form_needed=bool(request_type), request_type=request_type)
-
-
-EVENTS = (
-    row("企業", "弊社EDIサービスの利用に伴い、電子証明書の利用を開始したい", RequestType.NEW_ISSUE),
-    row("企業", "会社の社名が変更になった", RequestType.REGISTRATION_CHANGE),
-    row("企業", "事務所が移転となった"),
-    row("ユーザ", "利用ユーザを追加したい", RequestType.NEW_ISSUE),
-    row("ユーザ", "担当者が退職した", RequestType.CANCELLATION),
-    row("ユーザ", "担当者が交代した", RequestType.HANDOVER),
-    row("ユーザ", "電子証明書がダウンロードできない"),
-)
 HANDOVER, REISSUE, CANCELLATION = RequestType.HANDOVER, RequestType.REISSUE, RequestType.CANCELLATION
 PAIR = {"predecessor": "佐藤 一郎", "successor": "鈴木 花子"}
 SERIAL_TAIL = "9AF3"
@@ -84,8 +72,10 @@ LETTERS = {
     "receipt-cancellation-past": letters.receipt(OFFICE, facts(CANCELLATION, date(2026, 7, 21))),
     "receipt-undecided-nobody": letters.receipt(OFFICE, facts(None, company="", person="")),
     "defects": letters.defects(OFFICE, facts(REISSUE), findings=DEFECTS, deadline=DEADLINE),
-    "guidance": letters.guidance(OFFICE, hints=(), events=EVENTS),
-    "guidance-hints": letters.guidance(OFFICE, hints=(EVENTS[5], EVENTS[6], EVENTS[2]), events=EVENTS),
+    "guidance": letters.guidance(OFFICE, hints=(), events=events.load()),
+    "guidance-hints": letters.guidance(
+        OFFICE, hints=events.hints("担当の交代と事務所の移転。ダウンロードできない"), events=events.load()
+    ),
     "unreadable": letters.unreadable(OFFICE, kinds=("encrypted", "spreadsheet", "encrypted")),
     "unreadable-rest": letters.unreadable(
         OFFICE, kinds=("image", "archive", "damaged", "empty", "not_pdf", "too_large", "other_service")
@@ -239,6 +229,21 @@ def test_a_revocation_shows_the_last_four_digits_only():
             letters.revoked(OFFICE, facts(), name="鈴木 花子", serial_tail=tail, at=START)
 
 
+@pytest.mark.parametrize("event", events.load(), ids=lambda event: event.text)
+def test_the_guidance_names_for_every_event_what_it_needs(event):
+    whole, hinted = LETTERS["guidance"].body, letters.guidance(OFFICE, hints=(event,), events=(event,)).body
+    heading = re.findall(r"【(.*)】", whole[: whole.index(f"　・{event.text}\n")])[-1]
+    advice = re.sub(r"\n　+", "", hinted[hinted.index("■ お問い合わせの内容に近いもの") : hinted.index("■ こんなとき")])
+    if event.form_needed:
+        word = request_types.load().types[event.request_type].word
+        assert heading == f"申請種別：{word}"
+        assert f"「{word}」をお選びください" in advice
+    else:
+        called = event.subject == "ユーザ"
+        assert heading.startswith("申請書は不要")
+        assert ("コールセンター" in heading) == ("コールセンター" in advice) == called
+
+
 # --- defects and reasons ---
 
 
@@ -348,54 +353,13 @@ def test_a_wish_for_the_day_of_arrival_is_kept_and_one_of_yesterday_is_told():
     # 00:31 UTC is 9:31 of the same day in Japan; 23:00 UTC the day before is already that day.
     late = datetime(2026, 7, 21, 23, 0, tzinfo=UTC)
     kept = letters.receipt(OFFICE, facts(CANCELLATION, date(2026, 7, 22), arrived_at=late)).body
-    assert "2026年7月22日（水）の終わりに失効" in kept
+    assert "2026年7月22日（水）　※この日の終わりに失効" in kept
     assert "過ぎている" in LETTERS["receipt-cancellation-past"].body
 
 
 def test_types_that_revoke_nothing_say_nothing_of_a_wished_date():
     for request_type in (RequestType.NEW_ISSUE, RequestType.REGISTRATION_CHANGE):
         assert "失効希望日" not in letters.receipt(OFFICE, facts(request_type, DEADLINE)).body
-
-
-# --- drafts and the password ---
-
-
-def test_the_password_is_put_in_once_and_never_into_another_letter():
-    body = letters.insert_password(LETTERS["password"].body, "Kq7-wXz4")
-    assert "\n　Kq7-wXz4\n" in body
-    for wrong in ("", "two words", "改行\n", letters.PASSWORD_MARKER):
-        with pytest.raises(ValueError) as caught:
-            letters.insert_password(LETTERS["password"].body, wrong)
-        assert not wrong or wrong not in str(caught.value)
-    with pytest.raises(ValueError, match="exactly once"):
-        letters.insert_password(LETTERS["receipt"].body, "Kq7-wXz4")
-
-
-BOTH = (Enclosure("a.p12", PKCS12, b"x"),)
-
-
-@pytest.mark.parametrize(
-    ("kind", "subject", "body", "enclosures"),
-    [
-        (LetterKind.ISSUE_NOTICE, "お知らせ", letters.PASSWORD_MARKER, BOTH),
-        (LetterKind.RECEIPT, "受付", letters.PASSWORD_MARKER, ()),
-        (LetterKind.RECEIPT, "受付", "本文", BOTH),
-        (LetterKind.PASSWORD, "ご案内", "本文", BOTH),
-        (LetterKind.APPROVAL_REQUEST, "依頼", "本文", BOTH),
-        (LetterKind.RECEIPT, "受付", "本文", (Enclosure("form.pdf", "application/pdf", b"%PDF"),)),
-        (LetterKind.RECEIPT, "受付\r\nBcc: x@y.example", "本文", ()),
-        (LetterKind.RECEIPT, " ", "本文", ()),
-    ],
-)
-def test_a_draft_that_breaks_a_rule_does_not_come_into_being(kind, subject, body, enclosures):
-    with pytest.raises(ValueError, match="letter"):
-        Draft(kind=kind, subject=subject, body=body, auto="auto-generated", attachments=enclosures)
-
-
-def test_a_draft_shows_no_text_and_no_key_in_its_repr():
-    text = repr(LETTERS["issue_notice"])
-    assert "鈴木" not in text
-    assert "PKCS#12" not in text
 
 
 def write_goldens() -> None:

@@ -85,6 +85,8 @@ class Proxy(_Listener):
         self._stalls = False
         self._token: bytes | None = None
         self._passed = True
+        self._deaf = False
+        self.dealt = threading.Event()
 
     def break_after(self, octets: int, *, stall: bool = False) -> None:
         self._left, self._stalls = octets, stall
@@ -92,40 +94,58 @@ class Proxy(_Listener):
     def cut_upon(self, token: bytes, *, passed: bool = True) -> None:
         self._token, self._passed = token, passed
 
+    def mend(self) -> None:
+        """Be a good wire from now on."""
+        self._left = self._token = None
+
+    def hang_up(self) -> None:
+        """Close the connections there are; new ones are welcome."""
+        for sock in self._sockets:
+            close(sock)
+
     def serve(self, client: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", self._target)) as server:
-            self.track(server)
+        server = self.track(socket.create_connection(("127.0.0.1", self._target)))
+        try:
             self.spawn(lambda: self._down(client, server))
-            seen = b""
-            while data := client.recv(65536):
-                seen = seen[-64:] + data
-                if self._token is not None and self._token in seen:
-                    close(client)
-                    if self._passed:
-                        server.sendall(data)
-                        # The answer shows that the server has dealt with it; it goes nowhere.
-                        with contextlib.suppress(OSError):
-                            server.recv(65536)
-                    return
+            self._up(client, server)
+        finally:
+            close(server)
+
+    def _up(self, client: socket.socket, server: socket.socket) -> None:
+        seen = b""
+        while data := client.recv(65536):
+            seen = seen[-64:] + data
+            if self._token is None or self._token not in seen:
                 server.sendall(data)
+            elif self._passed:
+                self._deaf = True
+                server.sendall(data)
+                # The answer shows that the server has dealt with it; it goes nowhere.
+                assert self.dealt.wait(_JOIN_SECONDS)
+                return
+            else:
+                return
 
     def _down(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(65536):
-                if self._token is not None and client.fileno() < 0:
-                    return
+                if self._deaf:
+                    self._deaf = False
+                    self.dealt.set()
+                    break
                 if self._left is not None:
                     data, self._left = data[: self._left], self._left - min(self._left, len(data))
                 client.sendall(data)
                 if self._left == 0 and not self._stalls:
                     break
-            close(client)
+        close(client)
 
 
 class ScriptedSmtp(_Listener):
     """An SMTP server that answers each verb as told; a verb not in `replies` gets what a friendly server says.
 
-    A reply of None closes the connection. The verb "." stands for the end of the data, "greeting" for the greeting.
+    A reply of None closes the connection. The verb "." stands for the end of the data, "greeting" for the greeting;
+    "body" (None) closes as soon as the data begins.
     """
 
     def __init__(
@@ -142,7 +162,7 @@ class ScriptedSmtp(_Listener):
         with file:
             while line := file.readline():
                 verb = line.split()[0].decode().upper().partition(":")[0]
-                self.seen.append(line.decode().strip())
+                self.seen.append(verb + line.decode().strip()[len(verb) :])
                 friendly = {
                     "EHLO": "".join(f"250-{each}\r\n" for each in ("scripted", *self._extensions)) + "250 HELP",
                     "DATA": "354 go on",
@@ -152,6 +172,8 @@ class ScriptedSmtp(_Listener):
                 if given is None:
                     return
                 client.sendall(given.encode() + b"\r\n")
+                if "body" in self.replies and verb == "DATA":
+                    return
                 if verb == "DATA" and given.startswith("354") and not self._take(file, client):
                     return
                 if verb == "QUIT":

@@ -1,0 +1,230 @@
+"""Step 5: an approved case becomes a certificate and its letters, or revocations, or a changed register.
+
+Order of issuance (SPEC 3): prepare and lint → serial and to-be-signed bytes committed, with the audit line → signed
+once → compared → one transaction with certificate, letters, undated revocations and the end of the case. A failed
+issuance revokes nothing.
+Crash: before the first commit nothing was done. Between the two the serial stands reserved under a lease; the private
+key died with the process. After the lease the serial is abandoned for good (it goes on the CRL, because it may have
+been signed) and the case takes a new one. After the second commit everything is done.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from cryptography import x509
+from sqlalchemy import Connection, select
+
+from ca import bundle, issue, register
+from ca.bundle import BundleKind
+from ca.errors import CaError, CaErrorKind
+from ca.issue import IssuanceRequest
+from ca.names import Subject
+from ca.signer import Signer
+
+from . import approval, cases, completion, post, registrations, replies, schema
+from .assessment import assess
+from .case import CaseKind, Event, State
+from .cases import Case, TaskRow
+from .centre import Centre
+from .completion import Issued
+from .guard import attempt
+from .matching import Person, Registration, person_from
+from .planning import TaskKind
+from .store import changed, every
+
+_log = logging.getLogger(__name__)
+
+
+def execute(centre: Centre) -> int:
+    """Start every approved case and carry out every started one; returns how many were fulfilled."""
+    _abandon(centre)
+    with centre.store.transaction() as tx:
+        approved = [case.id for case in cases.in_state(tx, State.APPROVED)]
+    for case_id in approved:
+        attempt(f"start of case {case_id}", partial(_start, centre, case_id))
+    with centre.store.transaction() as tx:
+        executing = [case.id for case in cases.in_state(tx, State.EXECUTING)]
+    return sum(bool(attempt(f"case {case_id}", partial(_carry_out, centre, case_id))) for case_id in executing)
+
+
+def _abandon(centre: Centre) -> None:
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        for serial in register.abandon_expired(tx, now):
+            centre.audit.append(tx, "serial_abandoned", at=now, actor="issuer", serial=serial)
+
+
+def _start(centre: Centre, case_id: int) -> None:
+    """Fix the tasks of an approved case, after looking once more at everything the approval rests on."""
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        case = cases.get(tx, case_id)
+        if case.state is not State.APPROVED or _pausing(centre, case, now):
+            return
+        if case.kind is CaseKind.RENEWAL:
+            cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
+            return
+        assessed = assess(tx, centre, case, now=now)
+        reason = _unsound(tx, case, assessed.digest, assessed.plan.quorum)
+        if reason is not None:
+            _log.warning("case %s: the approval does not hold any more (%s)", case.number, reason)
+            case = cases.apply(
+                tx, centre.audit, case, Event.PAUSED, now=now, actor="issuer", note={"why": reason}, accepted_at=None
+            )
+            approval.ask(tx, centre, case, now=now)
+            return
+        case = cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
+        cases.add_tasks(tx, case, assessed.plan.tasks)
+        target = assessed.facts.target
+        cases.set_values(tx, case, registration_id=target.id if target else None)
+
+
+def _pausing(centre: Centre, case: Case, now: datetime) -> bool:
+    """The pause in which an approval can still be taken back (取消); renewals were approved by nobody."""
+    pause = timedelta(minutes=centre.settings.policy.cancel_minutes)
+    return case.accepted_at is not None and now < case.accepted_at + pause
+
+
+def _unsound(tx: Connection, case: Case, digest: str, quorum: int) -> str | None:
+    """Why the approvals of a case do not carry it: checked by the issuer itself, whatever `replies` did (SPEC 2.1)."""
+    if digest != case.digest:
+        return "digest_changed"
+    table = schema.decisions
+    query = select(table).where(
+        table.c.case_id == case.id, table.c.version == case.version, table.c.digest == digest, table.c.verb == "approve"
+    )
+    rows = every(tx, query)
+    needed = max([replies.required(tx, case, quorum), *(row["quorum"] for row in rows)])
+    sound = {
+        row["approver"].lower() for row in rows if row["evidence"].get("method") and row["evidence"].get("identity")
+    }
+    if len(sound) < needed:
+        return "quorum_missing"
+    return None
+
+
+def _carry_out(centre: Centre, case_id: int) -> bool:
+    with centre.store.transaction() as tx:
+        case = cases.get(tx, case_id)
+        wanted = [task for task in cases.tasks(tx, case_id, pending=True) if task.kind is TaskKind.ISSUE]
+        registration = _registration(tx, centre, case, wanted[0]) if wanted else None
+    if registration is None:
+        return _complete(centre, case, None)
+    try:
+        return _complete(centre, case, _issue(centre, case, registration))
+    except CaError as error:
+        if error.kind is CaErrorKind.CONFLICT:
+            # An earlier attempt's lease still runs, or ours ended meanwhile: either way the serial is not ours to use.
+            _log.info("case %s: not now, %s", case.number, error)
+            return False
+        if error.kind in (CaErrorKind.SUBJECT_INVALID, CaErrorKind.LINT_FAILED):
+            _fail(centre, case, error)
+            return False
+        raise
+
+
+def _registration(tx: Connection, centre: Centre, case: Case, task: TaskRow) -> Registration:
+    """Whom the certificate is for: the registration that is there, or one reserved for this case alone."""
+    if task.registration_id is not None:
+        return registrations.get(tx, task.registration_id)
+    person = person_from(task.detail)
+    predecessor = case.registration_id
+    registration = registrations.reserve(tx, person, now=centre.clock(), predecessor=predecessor)
+    changed(
+        tx,
+        schema.tasks.update()
+        .where(schema.tasks.c.id == task.id, schema.tasks.c.registration_id.is_(None))
+        .values(registration_id=registration.id),
+    )
+    return registration
+
+
+def _issue(centre: Centre, case: Case, registration: Registration) -> Issued:
+    """Key, certificate, bundle. Raises CaError; nothing but a reserved serial is left behind."""
+    signer: Signer = centre.signer
+    now = centre.clock()
+    key = bundle.make_key(centre.profile)
+    not_before, not_after = centre.profile.period(now)
+    request = IssuanceRequest(
+        subject_of(registration.person, registration.subscriber_id),
+        key.public_key(),
+        centre.profile,
+        not_before,
+        not_after,
+    )
+    prepared = issue.prepare(request, signer.authority, issue.new_serial(centre.random_bytes))
+    with centre.store.transaction() as tx:
+        register.reserve(
+            tx,
+            prepared,
+            authority=signer.authority,
+            registration_id=registration.id,
+            case_id=case.id,
+            now=now,
+            lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
+        )
+        centre.audit.append(
+            tx,
+            "serial_reserved",
+            at=now,
+            actor="issuer",
+            case_id=case.id,
+            serial=register.serial_text(prepared.serial),
+            registration=registration.id,
+        )
+    der = signer.sign_certificate(prepared)
+    issue.compare(prepared, der)
+    password = bundle.make_password(centre.random_bytes)
+    data = bundle.pack(
+        key,
+        x509.load_der_x509_certificate(der),
+        [signer.authority.certificate],
+        password=password,
+        friendly_name=completion.friendly_name(case),
+        kind=BundleKind(centre.settings.ca.bundle),
+    )
+    bundle.open_again(data, password)
+    return Issued(prepared, der, data, password, registration)
+
+
+def subject_of(person: Person, subscriber_id: str) -> Subject:
+    """What of a person stands in the certificate (SPEC 1.4)."""
+    return Subject(
+        organization=person.company_en,
+        common_name=person.name_en,
+        subscriber_id=subscriber_id,
+        email=person.email,
+    )
+
+
+def _complete(centre: Centre, case: Case, issued: Issued | None) -> bool:
+    """The last transaction of a case: everything it did, or nothing of it."""
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        if issued is not None:
+            serial = register.serial_text(issued.prepared.serial)
+            register.record_issued(tx, serial, issued.der, now=now)
+            centre.audit.append(tx, "certificate_issued", at=now, actor="issuer", case_id=case.id, serial=serial)
+        completion.complete(tx, centre, case, issued, now=now)
+    return True
+
+
+def _fail(centre: Centre, case: Case, error: CaError) -> None:
+    """Data that cannot become a certificate: the case is held for a person, nothing is revoked."""
+    now = centre.clock()
+    _log.error("case %s: %s", case.number, error)
+    with centre.store.transaction() as tx:
+        cases.apply(tx, centre.audit, case, Event.FAILED, now=now, actor="issuer", note={"why": error.kind.value})
+        post.notify(
+            tx,
+            centre,
+            key=f"failed:{case.id}:{case.version}",
+            subject=f"証明書を発行できません {case.number}",
+            lines=(
+                "記載内容が証明書の規則に合わないため、発行できませんでした。失効・登録変更も行っていません。",
+                f"理由：{', '.join(error.problems) or error.kind.value}",
+            ),
+            now=now,
+            case_id=case.id,
+        )

@@ -1,0 +1,96 @@
+"""START HERE. One round of the service: six steps, always in this order (docs/flow.md).
+
+1. fetch: mail → ledger          4. ask and decide: happens inside 2/3, as requests go out and replies come in
+2. read: ledger → application    5. carry out: certificate, revocation, register; then the calendar and the CRL
+3. case: state, letters; file    6. send: letters → mails
+
+Each step takes up what the step before has committed, and each commits before the next begins; so a stop at any
+point is a pause. A step that fails is logged and left for the next round; it never takes the others down.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from . import intake, issuance, outbox, upkeep
+from .centre import Centre
+from .failures import Failure, outward
+from .guard import attempt
+from .imap import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one round did, by step; `failed` names the steps that could not be finished."""
+
+    done: dict[str, int]
+    failed: tuple[str, ...]
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing was done and nothing failed."""
+        return not any(self.done.values()) and not self.failed
+
+
+def run_round(centre: Centre) -> Progress:
+    """One round of everything due. Raises nothing that the world outside can cause."""
+    done: dict[str, int] = {}
+    failed: list[str] = []
+    for name, work in STEPS:
+        result = attempt(name, partial(work, centre), failed)
+        done[name] = result or 0
+    return Progress(done, tuple(failed))
+
+
+def settle(centre: Centre, *, rounds: int = 20) -> None:
+    """Rounds until nothing is left to do now: what `run --once` and the demo use."""
+    for _ in range(rounds):
+        if run_round(centre).quiet:
+            return
+
+
+def run(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
+    """Rounds until told to stop; in between, wait for new mail or the poll interval, whichever is first."""
+    while not stopping.is_set():
+        progress = run_round(centre)
+        if progress.quiet or progress.failed:
+            _wait(centre, stopping, wake_fd)
+
+
+def _wait(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
+    seconds = float(centre.settings.run.poll_seconds)
+    try:
+        with centre.open_mailbox(centre.account) as mailbox:
+            mailbox.wait(seconds, wake_fd)
+    except Failure:
+        stopping.wait(seconds)
+
+
+def wake(pipe: int) -> None:
+    """End a wait from a signal handler."""
+    os.write(pipe, b"x")
+
+
+def _in_mailbox(work: Callable[[Centre, Mailbox], int], centre: Centre) -> int:
+    def once() -> int:
+        with centre.open_mailbox(centre.account) as mailbox:
+            return work(centre, mailbox)
+
+    return outward(sleep=centre.sleep)(once)
+
+
+def _publish(centre: Centre) -> int:
+    return int(upkeep.publish_crl(centre))
+
+
+STEPS: tuple[tuple[str, Callable[[Centre], int]], ...] = (
+    ("fetch", partial(_in_mailbox, intake.fetch)),  # 1
+    ("read", intake.read),  # 2, 3, 4
+    ("file", partial(_in_mailbox, intake.file)),  # 3, after its commit
+    ("calendar", upkeep.look_after),  # 5
+    ("execute", issuance.execute),  # 5
+    ("publish", _publish),  # 5
+    ("send", outbox.send_due),  # 6
+)
