@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
-from ca.errors import CaError, CaErrorKind
+from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.keys import KeyKind, PublicKey, kind_of
 
 
@@ -58,6 +59,23 @@ class Authority:
     def not_after(self) -> datetime:
         """The last second it may issue in, and the last that any certificate of its may reach."""
         return self.certificate.not_valid_after_utc
+
+    def has_issued(self, certificate: x509.Certificate) -> bool:
+        """Whether a certificate names this authority as its issuer and its signature verifies under its key."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except InvalidSignature:
+            return False
+        except UNREADABLE:
+            return False
+        return True
+
+    def has_signed(self, crl: x509.CertificateRevocationList) -> bool:
+        """Whether the signature of a CRL verifies under this authority's key."""
+        try:
+            return crl.is_signature_valid(self.public_key)
+        except UNREADABLE:
+            return False
 
     def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """The AKI extension of everything it signs: the key identifier alone."""

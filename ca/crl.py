@@ -12,7 +12,7 @@ from enum import StrEnum
 from cryptography import x509
 
 from ca.authority import Authority
-from ca.errors import UNREADABLE, CaError, CaErrorKind
+from ca.errors import CaError, CaErrorKind
 from ca.keys import rehearsal_key, signature_hash
 from ca.lint import lint_crl
 
@@ -96,14 +96,6 @@ def number_of(crl: x509.CertificateRevocationList) -> int | None:
         return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except x509.ExtensionNotFound:
         return None
-
-
-def is_signed_by(crl: x509.CertificateRevocationList, authority: Authority) -> bool:
-    """Whether the signature of a CRL verifies under the authority's key."""
-    try:
-        return crl.is_signature_valid(authority.public_key)
-    except UNREADABLE:
-        return False
 
 
 def entry_of(revoked: x509.RevokedCertificate) -> Entry:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Insert, RowMapping, insert, or_, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from ca.authority import Authority
-from ca.crl import Entry, Reason, is_signed_by, number_of
+from ca.crl import Entry, Reason, number_of
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.issue import Prepared
 from ca.names import Subject
@@ -317,7 +317,7 @@ def store_crl(conn: Connection, authority_id: str, der: bytes, *, kind: CrlKind 
         next_update = crl.next_update_utc
     except UNREADABLE as error:
         raise CaError(CaErrorKind.MISMATCH, "not a CRL") from error
-    if number is None or next_update is None or not is_signed_by(crl, issuer):
+    if number is None or next_update is None or not issuer.has_signed(crl):
         raise CaError(CaErrorKind.MISMATCH, "not a CRL of this authority")
     newest = latest_crl(conn, authority_id, kind=None)
     if newest is not None and newest.number >= number:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ca.authority import Authority
-from ca.crl import Plan, is_signed_by
+from ca.crl import Plan
 from ca.der import signed
 from ca.errors import CaError, CaErrorKind
 from ca.issue import Prepared, compare, examine
@@ -171,7 +171,7 @@ class FileSigner:
         if not same_authority or plan.rehearsal.tbs_certlist_bytes != plan.tbs:
             raise CaError(CaErrorKind.MISMATCH, "the plan is not what this authority was asked to sign")
         der = self._sign(plan.tbs)
-        if not is_signed_by(x509.load_der_x509_crl(der), self._authority):
+        if not self._authority.has_signed(x509.load_der_x509_crl(der)):
             raise CaError(CaErrorKind.MISMATCH, "the signed CRL does not verify under the authority")
         return der
 

@@ -45,8 +45,9 @@ LATER = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, print; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    quiet = logging.WARNING if arguments.verb == "demo" else logging.INFO
     logging.basicConfig(
-        level=logging.DEBUG if arguments.verbose else logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s"
+        level=logging.DEBUG if arguments.verbose else quiet, stream=sys.stderr, format="%(levelname)s %(message)s"
     )
     try:
         answer = arguments.run(arguments)

@@ -30,7 +30,7 @@ from .centre import Centre
 from .completion import Issued
 from .guard import attempt
 from .matching import Person, Registration, person_from
-from .planning import TaskKind
+from .planning import Task, TaskKind
 from .store import changed, every
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ def _start(centre: Centre, case_id: int) -> None:
         if case.state is not State.APPROVED or _pausing(centre, case, now):
             return
         if case.kind is CaseKind.RENEWAL:
-            cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
+            case = cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
+            cases.add_tasks(tx, case, (Task(TaskKind.ISSUE, case.registration_id),))
             return
         assessed = assess(tx, centre, case, now=now)
         reason = _unsound(tx, case, assessed.digest, assessed.plan.quorum)

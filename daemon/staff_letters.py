@@ -206,8 +206,8 @@ def reply_unclear(
 ) -> Draft:
     """The answer to a reply that is no command: what was understood and what may be said (SPEC 2.1).
 
-    `line` is the line that was not understood; `commands` what may be said, by default what answers a request. `token` may be that of the request still open, so that an answer to
-    this letter counts as well.
+    `line` is the line that was not understood; `commands` what may be said, by default what answers a request. `token`
+    may be that of the request still open, so that an answer to this letter counts as well.
     """
     setting = wording.fill(
         LetterKind.REPLY_UNCLEAR,

@@ -246,8 +246,8 @@ def one_line(text: str) -> str:
 
 
 def reads_as_command(line: str) -> bool:
-    """Whether a line begins with a word of staff's commands (SPEC 2.1), whatever follows. Letters to staff are quoted in
-    their replies, so none of their lines may, whatever stood on a form or in a mail."""
+    """Whether a line begins with a word of staff's commands (SPEC 2.1), whatever follows. Replies quote our letters to
+    staff, so none of their lines may, whatever stood on a form or in a mail."""
     first = re.split(r"[\s:=、。,.!]", unicodedata.normalize("NFKC", line).lstrip("> \t"), maxsplit=1)[0]
     return any(first.casefold() in phrase.words for phrase in PHRASES)
 

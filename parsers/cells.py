@@ -70,7 +70,10 @@ class Cell:
 
 
 def find_boxes(horizontal: Sequence[Segment], vertical: Sequence[Segment]) -> tuple[Box, ...]:
-    """Every rectangle that is closed on all four sides and not divided, merged cells included; in reading order."""
+    """Every rectangle that is closed on all four sides and not divided, merged cells included; in reading order.
+
+    A closed shape that stands free inside a cell is a cell of its own within it.
+    """
     ys, xs = _snapped(line.at for line in horizontal), _snapped(line.at for line in vertical)
     rows, columns = len(ys) - 1, len(xs) - 1
     if rows < 1 or columns < 1 or (rows + 1) * (columns + 1) > _GRID_LIMIT:
@@ -137,11 +140,16 @@ def _rectangle(
             seen[next_row][next_column] = True
             members.append((next_row, next_column))
     last_row, last_column = max(at[0] for at in members), max(at[1] for at in members)
-    first_column = min(at[1] for at in members)
-    size = (last_row - row + 1) * (last_column - first_column + 1)
-    sides = [above[row][i] and above[last_row + 1][i] for i in range(first_column, last_column + 1)]
-    sides += [beside[j][first_column] and beside[j][last_column + 1] for j in range(row, last_row + 1)]
-    return (last_row, last_column) if size == len(members) and first_column == column and all(sides) else None
+    area = set(members)
+    # What lies along the four sides belongs to the cell; a hole inside does not matter, a seal drawn with lines is one.
+    closed = all(
+        above[row][i] and above[last_row + 1][i] and (row, i) in area and (last_row, i) in area
+        for i in range(column, last_column + 1)
+    ) and all(
+        beside[j][column] and beside[j][last_column + 1] and (j, column) in area and (j, last_column) in area
+        for j in range(row, last_row + 1)
+    )
+    return (last_row, last_column) if closed and min(at[1] for at in members) == column else None
 
 
 def place_runs(boxes: Sequence[Box], runs: Iterable[Run]) -> tuple[tuple[Cell, ...], tuple[Run, ...]]:

@@ -68,9 +68,12 @@ def canonical(name: str | None) -> str | None:
     if not _CHARSET_NAME.fullmatch(folded) or folded in _EMPTY_LABELS or folded in _REFUSED_CODECS:
         return None
     try:
-        b"".decode(folded)
+        # One byte: for none at all, Python does not even look for the codec.
+        b"a".decode(folded)
+    except UnicodeError:
+        # It exists and wants more than one byte, as UTF-16 does.
+        return folded
     except (LookupError, ValueError):
-        # LookupError: no such codec, or one that does not give text. ValueError: the codec refuses to work at all.
         return None
     return folded
 
@@ -293,6 +296,14 @@ def _euc_runs(data: bytes) -> Iterator[str]:
             at += 1
 
 
+# Bytes that begin no character of Windows-31J; Python gives them code points of its own instead of an error.
+_NO_CHARACTER = str.maketrans(dict.fromkeys("\x80\uf8f0\uf8f1\uf8f2\uf8f3", REPLACEMENT))
+
+
+def _windows_31j(data: bytes) -> str:
+    return data.decode("cp932", "replace").translate(_NO_CHARACTER)
+
+
 def _western(data: bytes) -> str:
     """Windows-1252, with the five bytes that it leaves undefined read as the control characters of ISO-8859-1."""
     try:
@@ -302,7 +313,7 @@ def _western(data: bytes) -> str:
 
 
 _READERS: Mapping[str, Callable[[bytes], str]] = MappingProxyType(
-    {"iso-2022-jp": _iso_2022_jp, "euc-jp": _euc_jp, "cp1252": _western}
+    {"iso-2022-jp": _iso_2022_jp, "euc-jp": _euc_jp, "cp932": _windows_31j, "cp1252": _western}
 )
 
 

@@ -20,6 +20,7 @@ _SHARED = 0.6
 
 _PUNCTUATION = str.maketrans("", "", "()[]{}【】「」『』〈〉<>:*・、,")
 _OBLIGATION = re.compile("(必須|任意)$")
+_MARK_IN_FRONT = re.compile(r"^\s*[☑✓✔レ■●○☒□☐]")
 _STATEMENT_END = re.compile("(の?確認)(と(同意|合意|了承|承諾))?$")
 
 
@@ -31,7 +32,7 @@ def fold_label(text: str) -> str:
 
 def fold_statement(text: str) -> str:
     """The key part of a confirmation: without its mark, its ending and の, so that 同意 and 合意 may be swapped."""
-    folded = re.sub("※[0-9]+", "", fold_label(text))
+    folded = re.sub("※[0-9]+", "", fold_label(_MARK_IN_FRONT.sub("", text)))
     return _STATEMENT_END.sub("", folded).replace("の", "")
 
 
@@ -95,7 +96,6 @@ def find_parts(cells: Sequence[Cell], words: Vocabulary, table: Table) -> Grid:
     """Find every part of the form among the cells of one page; a part that is not there is absent from the result."""
     texts = {id(cell): cell.text for cell in cells}
     labelled = {id(cell) for cell in cells if texts[id(cell)] and words.is_label(texts[id(cell)])}
-    plain = [cell for cell in cells if id(cell) not in labelled]
     headings = [(words.headings[key], cell) for cell in cells if (key := fold_label(texts[id(cell)])) in words.headings]
     values: dict[str, Cell] = {}
     for cell in cells:
@@ -107,13 +107,15 @@ def find_parts(cells: Sequence[Cell], words: Vocabulary, table: Table) -> Grid:
             values[name] = value
     type_label = _first(cells, lambda cell: fold_label(texts[id(cell)]) in words.types)
     seal_label = _seal_label(cells, texts, words)
+    # The box itself may have 印 printed in it, which makes it look like a label.
+    boxes = [cell for cell in cells if id(cell) not in labelled or fold_label(texts[id(cell)]) in words.seals]
     claimed = {id(cell) for cell in values.values()}
     return Grid(
         values=values,
         checks=_checks(cells, texts, words),
         type_cell=_value_cell(type_label, cells, labelled) if type_label else None,
         seal_label=seal_label,
-        seal_cell=_seal_cell(seal_label, [cell for cell in plain if id(cell) not in claimed]) if seal_label else None,
+        seal_cell=_seal_cell(seal_label, [cell for cell in boxes if id(cell) not in claimed]) if seal_label else None,
     )
 
 
@@ -194,7 +196,12 @@ def _checks(cells: Sequence[Cell], texts: Mapping[int, str], words: Vocabulary) 
 
 
 def _check_cell(statement: Cell, cells: Sequence[Cell], texts: Mapping[int, str]) -> Cell | None:
-    """The cell of the mark stands beside its statement and holds a character or two at most; a filled one wins."""
+    """The cell of the mark stands beside its statement and holds a character or two at most; a filled one wins.
+
+    None where the mark is printed in front of the statement itself.
+    """
+    if _MARK_IN_FRONT.match(texts[id(statement)]):
+        return None
     beside = [cell for cell in (_left_of(statement, cells), _right_of(statement, cells)) if cell]
     narrow = [cell for cell in beside if len(texts[id(cell)]) <= 2]
     return max(narrow, key=lambda cell: bool(texts[id(cell)]), default=None)

@@ -51,8 +51,10 @@ def _write(writer: PdfWriter, operators: str) -> None:
             NameObject("/Encoding"): NameObject("/WinAnsiEncoding"),
         }
     )
-    resources_of_page = page["/Resources"].get_object()
-    fonts = resources_of_page.setdefault(NameObject("/Font"), DictionaryObject()).get_object()
+    of_page = page["/Resources"].get_object()
+    if not isinstance(of_page, DictionaryObject):
+        raise TypeError("a form of the demo has no resources")  # pragma: no cover - our own files have
+    fonts = of_page.setdefault(NameObject("/Font"), DictionaryObject()).get_object()
     fonts[NameObject("/DemoDate")] = writer._add_object(font)  # noqa: SLF001 - pypdf's documented way for writers
     parts = ArrayObject()
     for text in ("q", None, f"Q\n{operators}"):

@@ -166,13 +166,13 @@ class Stage:
 
         Leaves both in the folder and returns the case number; says so when they do not fit together.
         """
-        notices = [mail for mail in self.tell_letters(address) if _bundle(mail)]
+        bundles = [found for mail in self.tell_letters(address) if (found := _bundle(mail))]
         self.pass_time(minutes=11)
         passwords = [found for mail in self.tell_letters(address) if (found := _password(mail))]
-        if not notices or not passwords:
+        if not bundles or not passwords:
             self.expect(f"{address} に発行通知とパスワードの2通が届く", true=False)
             return ""
-        name, bundle = _bundle(notices[-1])
+        name, bundle = bundles[-1]
         number = name.removesuffix(".p12")
         target = self.folder / "certificates"
         target.mkdir(exist_ok=True)
@@ -240,11 +240,11 @@ def _settings(folder: Path, server: MailServer) -> Settings:
     )
 
 
-def _bundle(mail: Mail) -> tuple[str, bytes]:
+def _bundle(mail: Mail) -> tuple[str, bytes] | None:
     for attachment in mail.attachments:
         if attachment.content_type == "application/x-pkcs12":
             return attachment.name, attachment.data
-    return "", b""
+    return None
 
 
 def _password(mail: Mail) -> str:

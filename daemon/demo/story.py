@@ -36,7 +36,7 @@ COMPANIES = """name_ja,name_en,domains
 """
 
 # The first certificate is renewed 30 days before its 760 days are over; the story goes on for some days after that.
-_BEFORE_NOW = timedelta(days=738)
+_BEFORE_NOW = timedelta(days=745)
 _LEFT = ("mail", "certificates", "ca", "centre", "demo.sqlite", "demo.sqlite-wal", "demo.sqlite-shm")
 
 
@@ -61,7 +61,8 @@ def play(folder: Path, *, say: Callable[[str], None], now: datetime | None = Non
         say("メールサーバー（IMAP・SMTP）を 127.0.0.1 に起動し、認証局を作成しています…")
         stage = set_stage(folder, server, clock, say, [HANAKO, ICHIRO, TAKERU, AOZORA, MINATO, STRANGER])
         try:
-            for number, (title, chapter) in enumerate(_chapters(end), 1):
+            for number, (later, title, chapter) in enumerate(_chapters(end), 1):
+                stage.pass_time(seconds=later.total_seconds())
                 say(f"\n■ {number}. {title}（{clock().astimezone(JST):%Y-%m-%d %H:%M}）")
                 chapter(stage)
             _close(stage, end)
@@ -87,18 +88,18 @@ def _sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _chapters(end: datetime) -> Iterator[tuple[str, Callable[[Stage], None]]]:
+def _chapters(end: datetime) -> Iterator[tuple[timedelta, str, Callable[[Stage], None]]]:
     wished = end.astimezone(JST).date() - timedelta(days=1)
-    yield "新規発行：申請から証明書まで", _new_issue
-    yield "押印のない申請書と、修正版の再提出", _no_seal
-    yield "申請書のないメール", _no_form
-    yield "再発行と、偽の承認", _reissue
-    yield "失効希望日が1か月を超えた申請", _too_late
-    yield "登録変更：改姓", _change
-    yield "自動更新：約2年後", _renewal
-    yield "担当変更：失効希望日つき", lambda stage: _handover(stage, wished)
-    yield "解約", _cancellation
-    yield "予約した失効の実施", lambda stage: _scheduled(stage, wished, end)
+    yield timedelta(0), "新規発行：申請から証明書まで", _new_issue
+    yield timedelta(days=1), "押印のない申請書と、修正版の再提出", _no_seal
+    yield timedelta(days=2), "申請書のないメール", _no_form
+    yield timedelta(days=2), "再発行と、偽の承認", _reissue
+    yield timedelta(days=3), "失効希望日が1か月を超えた申請", _too_late
+    yield timedelta(days=20), "登録変更：改姓", _change
+    yield timedelta(0), "自動更新：約2年後", _renewal
+    yield timedelta(0), "担当変更：失効希望日つき", lambda stage: _handover(stage, wished)
+    yield timedelta(hours=5), "解約", _cancellation
+    yield timedelta(0), "予約した失効の実施", lambda stage: _scheduled(stage, wished, end)
 
 
 def _new_issue(stage: Stage) -> None:
@@ -128,7 +129,6 @@ def _new_issue(stage: Stage) -> None:
 
 
 def _no_seal(stage: Stage) -> None:
-    stage.pass_time(days=1)
     stage.send(
         MINATO,
         "新規発行のお願い",
@@ -157,7 +157,6 @@ def _no_seal(stage: Stage) -> None:
 
 
 def _no_form(stage: Stage) -> None:
-    stage.pass_time(days=2)
     stage.send(AOZORA, "担当者の退職について", "担当者が退職します。どうすればよいでしょうか。", name="田中 正")
     stage.work()
     (guidance,) = stage.tell_letters(AOZORA)
@@ -166,7 +165,6 @@ def _no_form(stage: Stage) -> None:
 
 
 def _reissue(stage: Stage) -> None:
-    stage.pass_time(days=30)
     before = _count(stage)
     stage.send(AOZORA, "再発行申請", "PCを紛失しました。", name="田中 正", pdf=_paper(stage, "reissue_hanako"))
     stage.work()
@@ -194,7 +192,6 @@ def _reissue(stage: Stage) -> None:
 
 
 def _too_late(stage: Stage) -> None:
-    stage.pass_time(days=3)
     today = _today(stage)
     stage.send(
         MINATO,
@@ -212,7 +209,6 @@ def _too_late(stage: Stage) -> None:
 
 
 def _change(stage: Stage) -> None:
-    stage.pass_time(days=20)
     before = _count(stage)
     stage.send(
         AOZORA,
@@ -264,7 +260,6 @@ def _handover(stage: Stage, wished: date) -> None:
 
 
 def _cancellation(stage: Stage) -> None:
-    stage.pass_time(hours=5)
     before = _count(stage)
     stage.send(
         MINATO, "解約申請", "担当者が退職しました。", name="中村 由美子", pdf=_paper(stage, "cancellation_takeru")

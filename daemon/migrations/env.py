@@ -1,14 +1,16 @@
 """Alembic runs this with the connection that `daemon.store` hands over; there is no offline mode."""
 
+from typing import Any, Literal
+
 from alembic import context
 
 from ca.tables import Instant
 from daemon.schema import metadata
 
 
-def _render(kind: str, thing: object, _: object) -> str | bool:
+def _render(kind: str, thing: Any, _: object) -> str | Literal[False]:
     """A migration is frozen text: it names the column type of that day, not a class that may change."""
-    return f"sa.String(length={thing.impl.length})" if kind == "type" and isinstance(thing, Instant) else False  # type: ignore[attr-defined]
+    return f"sa.String(length={thing.impl.length})" if kind == "type" and isinstance(thing, Instant) else False
 
 
 context.configure(

@@ -13,7 +13,7 @@ from ca.crl import Entry, Reason, entry_of, number_of, plan
 from ca.der import _value, signed
 from ca.errors import CaError, CaErrorKind
 from ca.issue import new_serial
-from ca.keys import rehearsal_key, signature_algorithm
+from ca.keys import KeyKind, rehearsal_key, signature_algorithm
 from ca.lint import lint_crl
 from ca.profiles import Role
 
@@ -141,6 +141,7 @@ def build(**changes: Any) -> x509.CertificateRevocationList:
         "extensions": [(issuing.authority_key_identifier(), False), (x509.CRLNumber(1), False)],
         "entries": [],
         "digest": hashes.SHA256(),
+        "key": rehearsal_key(issuing.key_kind),
     }
     plain |= changes
     builder = x509.CertificateRevocationListBuilder(
@@ -150,7 +151,7 @@ def build(**changes: Any) -> x509.CertificateRevocationList:
         builder = builder.add_extension(value, critical)
     for entry in plain["entries"]:
         builder = builder.add_revoked_certificate(entry)
-    return builder.sign(rehearsal_key(issuing.key_kind), plain["digest"])
+    return builder.sign(plain["key"], plain["digest"])
 
 
 def revoked(*extensions: tuple[x509.ExtensionType, bool], at: datetime = NOW) -> x509.RevokedCertificate:
@@ -243,3 +244,22 @@ def test_an_entry_with_a_broken_extension_is_found() -> None:
 
 def test_a_crl_without_number_has_none() -> None:
     assert number_of(build(extensions=[])) is None
+
+
+def test_an_authority_knows_its_own_signatures() -> None:
+    made = hierarchy()
+    crl = x509.load_der_x509_crl(made.root_crl)
+    assert made.root.has_signed(crl)
+    assert not made.issuing.has_signed(crl)
+    assert made.root.has_issued(made.issuing.certificate)
+    assert not made.issuing.has_issued(made.root.certificate)
+    by_rsa = build(key=rehearsal_key(KeyKind.RSA_2048))
+    assert not made.issuing.has_signed(by_rsa)
+
+
+def test_a_signature_of_an_unknown_algorithm_verifies_under_no_key() -> None:
+    issuing = hierarchy().issuing
+    der = crl_of([])
+    ecdsa, unknown = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d0403ff")
+    assert der.count(ecdsa) == 2
+    assert not issuing.has_signed(x509.load_der_x509_crl(der.replace(ecdsa, unknown)))

@@ -1,6 +1,7 @@
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from cryptography import x509
@@ -455,10 +456,15 @@ def test_the_register_lives_in_a_file_too(tmp_path: object) -> None:
     engine.dispose()
 
 
+@cache
+def _crl() -> bytes:
+    return crl_of([Entry(5 << 70, NOW, Reason.SUPERSEDED)])
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_crl_with_a_bad_octet_is_never_stored(conn: Connection, data: st.DataObject) -> None:
-    der = crl_of([Entry(5 << 70, NOW, Reason.SUPERSEDED)])
+    der = _crl()
     at = data.draw(st.integers(0, len(der) - 1))
     spoilt = der[:at] + bytes([der[at] ^ data.draw(st.integers(1, 255))]) + der[at + 1 :]
     with pytest.raises(CaError) as raised:

@@ -89,6 +89,20 @@ def test_a_transport_can_be_used_again_after_it_was_closed(postbox):
     assert len(postbox.messages()) == 2
 
 
+def test_a_probe_logs_in_and_sends_nothing(postbox, server):
+    with Proxy(server.submission_port) as proxy, Transport(postbox.route(port=proxy.port)) as transport:
+        transport.probe()
+        transport.probe()
+        transport.send(letter(postbox), sender=postbox.address, recipient=postbox.address)
+        assert proxy.connections == 1
+    assert len(postbox.messages()) == 1
+
+
+def test_a_probe_with_a_wrong_password_says_so(postbox):
+    with Transport(postbox.route(password=Secret("wrong"))) as transport, pytest.raises(TransportMisconfigured):
+        transport.probe()
+
+
 def test_the_envelope_sender_may_be_empty(postbox):
     """RFC 3834 section 3.3: an automatic answer goes out so that nobody answers it."""
     with Transport(postbox.route()) as transport:

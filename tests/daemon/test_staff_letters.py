@@ -17,9 +17,7 @@ from daemon import staff_letters, wording
 from daemon.letters import REJECTION_REASONS, CaseFacts, Draft, Enclosure, LetterKind, Office, rejection_sentence
 from daemon.line_breaking import columns
 from daemon.staff_letters import MARKER, Difference
-from parsers.mail import open_mail
 from parsers.reading import Application, Box, FieldValue, Finding, Route, Seal, SealVerdict, Severity
-from parsers.reply import PHRASES, Command, Unclear, Verb, find_token, read_command
 
 GOLDENS = Path(__file__).parents[1] / "data" / "letters"
 OFFICE = Office(
@@ -199,45 +197,6 @@ def test_lines_are_short_and_none_is_a_table(draft):
 def test_no_line_of_a_letter_to_staff_is_a_command_when_a_reply_quotes_it(draft):
     for line in draft.body.splitlines():
         assert not wording.reads_as_command(line.lstrip(" >＞　")), line
-
-
-@every_letter
-@pytest.mark.parametrize("mark", ["", "> ", "　"])
-def test_the_reader_of_replies_takes_no_line_of_ours_for_a_command(draft, mark):
-    for line in draft.body.splitlines():
-        assert isinstance(read_command(f"{mark}{line}"), Unclear), line
-
-
-@every_letter
-@pytest.mark.parametrize("mark", ["", "> ", ">"])
-def test_a_command_above_the_quoted_letter_is_read_and_nothing_else(draft, mark):
-    quoted = "\n".join(f"{mark}{line}" for line in draft.body.splitlines())
-    if draft.kind in MARKED or mark:
-        assert read_command(f"承認\n{quoted}") == Command(Verb.APPROVE)
-        assert isinstance(read_command(quoted), Unclear)
-
-
-def test_every_command_that_is_taught_is_understood():
-    for line in staff_letters.request_commands():
-        japanese, english = re.match(r"・(\S+?)(?: \S+)?（(\S+)）", line).groups()
-        assert _verb(japanese) is _verb(english) is not None
-    assert "例）修正 利用者 氏名（英語）=Taro YAMADA" in "".join(staff_letters.request_commands())
-    assert read_command("修正 利用者 氏名（英語）=Taro YAMADA") == Command(
-        Verb.AMEND, amendments=(("利用者 氏名(英語)", "Taro YAMADA"),)
-    )
-
-
-def _verb(word: str) -> Verb | None:
-    return next((phrase.verb for phrase in PHRASES if word in phrase.words), None)
-
-
-@pytest.mark.parametrize("name", ["approval_request", "decision_recorded", "reply_unclear"])
-def test_the_token_is_found_again_in_subject_and_address(name):
-    draft = LETTERS[name]
-    answer = f"From: tanaka@lra.example\r\nTo: {draft.reply_to}\r\nSubject: Re: x\r\n\r\n承認\r\n"
-    assert find_token(open_mail(answer.encode())) == TOKEN
-    answer = f"From: tanaka@lra.example\r\nTo: {OFFICE.address}\r\nSubject: Re: {draft.subject}\r\n\r\n承認\r\n"
-    assert find_token(open_mail(answer.encode())) == TOKEN
 
 
 @every_letter

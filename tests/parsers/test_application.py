@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from support.drawing import Drawing, to_pdf
 from config import forms, request_types
 from config.request_types import RequestType
 from parsers import __main__ as child
-from parsers.application import amended, read
+from parsers.application import amended, read, read_document
+from parsers.document import open_document
 from parsers.errors import ParseError
 from parsers.reading import (
     Application,
@@ -80,8 +82,8 @@ def sheet(cells: Iterator[Row] | None = None, *, title: str = FORM.title, mark: 
     return page
 
 
-def one(page: Drawing | bytes) -> Application:
-    found = read(page if isinstance(page, bytes) else to_pdf(page), received_on=RECEIVED)
+def one(page: Drawing) -> Application:
+    found = read(to_pdf(page), received_on=RECEIVED)
     assert found.problems == ()
     [application] = found.applications
     return application
@@ -133,11 +135,9 @@ def test_the_whole_page_may_be_moved_and_stretched() -> None:
 
 def test_a_turned_page_is_read() -> None:
     page = sheet()
-    page.attributes = "/Rotate 90"
-    page.operations.insert(0, "0 1 -1 0 595 0 cm")
-    page.width, page.height = 595.0, 842.0
-    turned = to_pdf(page).replace(b"/MediaBox [0 0 595.0 842.0]", b"/MediaBox [-247 0 595 595]")
-    assert values_of(one(turned)) == EXPECTED
+    page.operations.insert(0, "0 1 -1 0 842 0 cm")
+    page.width, page.height, page.attributes = 842, 595, "/Rotate 90"
+    assert values_of(one(page)) == EXPECTED
 
 
 def test_labels_may_be_synonyms_with_blanks_and_brackets() -> None:
@@ -260,7 +260,13 @@ def test_a_value_that_overflows_its_cell_is_read_whole_but_with_doubt() -> None:
 
 
 def test_odd_characters_lower_the_confidence() -> None:
-    application = one(sheet(rows(VALUES | {"user.name_ja": "山田\ue123子"})))
+    opened = open_document(to_pdf(sheet()))
+    [page] = opened.pages
+    name = next(cell for cell in page.cells if cell.text == VALUES["user.name_ja"])
+    odd = replace(name, runs=(replace(name.runs[0], text="髙橋\ue123子"),))
+    cells = tuple(odd if cell is name else cell for cell in page.cells)
+    spoilt = replace(opened, pages=(replace(page, cells=cells),))
+    [application] = read_document(spoilt, received_on=RECEIVED).applications
     assert application.fields["user.name_ja"].confidence < 0.9
     assert ("reading_doubtful", "user.name_ja") in {(finding.code, finding.field) for finding in application.findings}
 

@@ -271,6 +271,12 @@ def test_an_area_that_is_open_or_not_rectangular_is_no_cell() -> None:
     assert find_boxes(*bent) == (Box(100, 0, 200, 20),)
 
 
+def test_a_shape_drawn_inside_a_cell_does_not_break_the_cell() -> None:
+    horizontal, vertical = lattice([0, 100], [0, 100])
+    inner = [Segment(20, 20, 60), Segment(60, 20, 60)], [Segment(20, 20, 60), Segment(60, 20, 60)]
+    assert find_boxes([*horizontal, *inner[0]], [*vertical, *inner[1]]) == (Box(0, 0, 100, 100), Box(20, 20, 60, 60))
+
+
 def test_lines_a_hair_apart_are_one_line() -> None:
     horizontal, vertical = lattice([0, 100, 101, 200], [0, 0.7, 20])
     assert find_boxes(horizontal, vertical) == (Box(0, 0.35, 100.5, 20), Box(100.5, 0.35, 200, 20))
@@ -300,7 +306,9 @@ def test_any_lines_give_cells_that_do_not_overlap(horizontal: list[Segment], ver
     boxes = find_boxes(horizontal, vertical)
     for number, one in enumerate(boxes):
         for other in boxes[number + 1 :]:
-            assert one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+            apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+            within = one.x0 < other.x0 and other.x1 < one.x1 and one.y0 < other.y0 and other.y1 < one.y1
+            assert apart or within
 
 
 def run(text: str, x0: float, x1: float, y: float = 10, *, upright: bool = True) -> Run:

@@ -540,3 +540,9 @@ def test_any_form_gives_findings_and_never_raises(
     findings = find(replace(made, fields=fields, confirmations=ticks, seal=Seal(verdict)), received_on)
     assert len({(finding.code, finding.field) for finding in findings}) == len(findings)
     assert all(finding.message for finding in findings)
+
+
+def test_a_table_that_asks_for_no_seal_gives_no_finding_about_one() -> None:
+    relaxed = replace(TABLE, seal=replace(TABLE.seal, needs=dict.fromkeys(RequestType, Need.OPTIONAL)))
+    made = replace(application(NEW), seal=Seal(SealVerdict.ABSENT))
+    assert rules.find(made, table=relaxed, received_on=RECEIVED) == ()
