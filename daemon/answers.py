@@ -33,7 +33,7 @@ def answer(tx: Connection, centre: Centre, case: Case, draft: Draft, key: str, *
             "自動送信と思われる、または差出人が特定できないメールのため、返信していません。",
             "申請者へのご連絡をお願いします。ご案内の内容は次のとおりです。",
             "",
-            draft.body,
+            *draft.body.splitlines(),
         ],
         now=now,
         case_id=case.id,

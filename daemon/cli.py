@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         answer = arguments.run(arguments)
     except ImportRefused as error:
-        return _complain(f"{error}:\n" + "\n".join(f"  line {each.line}, {each.column}: {each.reason}" for each in error.refusals))
+        return _complain(
+            f"{error}:\n" + "\n".join(f"  line {each.line}, {each.column}: {each.reason}" for each in error.refusals)
+        )
     except Failure as error:
         _complain(str(error))
         return TEMPORARY if consequence_of(error) is Consequence.RETRY else WRONG_USE
@@ -79,7 +81,9 @@ def _complain(sentence: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ogis-lra", description="The LRA centre's back office: from mail to certificate.")
+    parser = argparse.ArgumentParser(
+        prog="ogis-lra", description="The LRA centre's back office: from mail to certificate."
+    )
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", type=Path, default=Path("ogis-lra.toml"), help="configuration file")
     shared.add_argument("--json", action="store_true", help="one JSON document on stdout")

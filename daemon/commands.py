@@ -160,6 +160,13 @@ _WORDS: Mapping[Verb, str] = {
 }
 
 
+def consequences(command: Command) -> tuple[str, ...]:
+    """What follows from a command, for its confirmation; after 却下 also what the applicant is told."""
+    if command.verb is Verb.REJECT:
+        return CONSEQUENCES[command.verb], f"申請者への説明：{letters.rejection_sentence(command.argument)}"
+    return (CONSEQUENCES[command.verb],)
+
+
 def word(command: Command) -> str:
     """The command in one Japanese line, as a confirmation repeats it."""
     amendments = "、".join(f"{label}={value}" for label, value in command.amendments)

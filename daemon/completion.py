@@ -21,7 +21,7 @@ from . import approval, cases, letters, post, registrations, schema
 from .case import CaseKind, Event
 from .cases import Case, TaskRow
 from .centre import Centre
-from .letters import Draft, insert_password
+from .letters import CaseFacts, Draft, insert_password
 from .matching import PERSON_FIELDS, Registration, person_from
 from .planning import JST, TaskKind
 from .store import every
@@ -251,7 +251,8 @@ def _tell_applicant(
         draft = letters.scheduled_revocation(office, facts, when=wished, name=name)
         _to_applicant(tx, centre, case, draft, "scheduled", now)
         if case.request_type is RequestType.REISSUE:
-            _send(tx, centre, case, draft, f"scheduled-user:{case.id}", target.person.email, now)
+            theirs = letters.scheduled_revocation(office, _to_user(facts, target), when=wished, name=name)
+            _send(tx, centre, case, theirs, f"scheduled-user:{case.id}", target.person.email, now)
     else:
         tell_revoked(tx, centre, case, done, target, now=now)
 
@@ -266,11 +267,13 @@ def tell_revoked(
         draft = letters.cancelled(office, facts, name=name, at=now, user_company=target.person.company_ja)
         _to_applicant(tx, centre, case, draft, "cancelled", now)
         return
-    for row in done.revoked:
-        draft = letters.revoked(office, facts, name=name, serial_tail=row.serial[-4:], at=now)
-        _to_applicant(tx, centre, case, draft, f"revoked:{row.serial}", now)
+    if done.revoked:
+        tails = [row.serial[-4:] for row in done.revoked]
+        draft = letters.revoked(office, facts, name=name, serial_tails=tails, at=now)
+        _to_applicant(tx, centre, case, draft, "revoked", now)
         if case.request_type is RequestType.REISSUE:
-            _send(tx, centre, case, draft, f"revoked-user:{case.id}:{row.serial}", target.person.email, now)
+            theirs = letters.revoked(office, _to_user(facts, target), name=name, serial_tails=tails, at=now)
+            _send(tx, centre, case, theirs, f"revoked-user:{case.id}", target.person.email, now)
 
 
 def _tell_change(
@@ -282,17 +285,20 @@ def _tell_change(
         if getattr(before.person, name) != getattr(after.person, name)
     ]
     live = registrations.live_certificates(tx, after.id, now)
-    draft = letters.registration_changed(
-        centre.office,
-        approval.facts_of(case),
-        changed=labels,
-        not_after=live[-1].not_after if live else None,
-    )
+    until = live[-1].not_after if live else None
+    facts = approval.facts_of(case)
+    draft = letters.registration_changed(centre.office, facts, changed=labels, not_after=until)
     _to_applicant(tx, centre, case, draft, "changed", now)
-    _send(tx, centre, case, draft, f"changed-user:{case.id}", after.person.email, now)
+    theirs = letters.registration_changed(centre.office, _to_user(facts, after), changed=labels, not_after=until)
+    _send(tx, centre, case, theirs, f"changed-user:{case.id}", after.person.email, now)
     if before.person.keys[2] != after.person.keys[2]:
         old = letters.address_changed_old(centre.office)
         _send(tx, centre, case, old, f"changed-old:{case.id}", before.person.email, now)
+
+
+def _to_user(facts: CaseFacts, registration: Registration) -> CaseFacts:
+    """The same facts, addressed to the user instead of the applicant."""
+    return replace(facts, company=registration.person.company_ja, person=registration.person.name_ja)
 
 
 def _to_applicant(tx: Connection, centre: Centre, case: Case, draft: Draft, name: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 They are had from `letters`, like all letters to customers; docs/letters.md tells who gets which.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
@@ -111,17 +112,20 @@ def scheduled_revocation(office: Office, case: CaseFacts, when: date, name: str)
     )
 
 
-def revoked(office: Office, case: CaseFacts, name: str, serial_tail: str, at: datetime) -> Draft:
-    """失効完了 (D.8). `serial_tail` is the last four hexadecimal digits of the serial number; ValueError for more."""
-    if len(serial_tail) != 4 or not all(char in "0123456789abcdefABCDEF" for char in serial_tail):
-        raise ValueError("a letter shows exactly the last four hexadecimal digits of a serial number")
+def revoked(office: Office, case: CaseFacts, *, name: str, serial_tails: Sequence[str], at: datetime) -> Draft:
+    """失効完了 (D.8), one letter for all certificates revoked together (a renewal overlaps the one before it).
+
+    Each of `serial_tails` is the last four hexadecimal digits of a serial number; ValueError for more, or for none.
+    """
+    if not serial_tails or not all(re.fullmatch(r"[0-9a-fA-F]{4}", tail) for tail in serial_tails):
+        raise ValueError("a letter shows exactly the last four hexadecimal digits of each serial number")
     return wording.letter(
         LetterKind.REVOKED,
         office,
         addressee=wording.addressee(case),
         number=case.number,
         name=wording.one_line(name),
-        serial_tail=serial_tail.upper(),
+        serial_tail="、".join(tail.upper() for tail in serial_tails),
         at=wording.japanese_time(at),
     )
 

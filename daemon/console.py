@@ -74,7 +74,9 @@ def later(name: str, stage: int) -> Callable[[argparse.Namespace], Answer]:
 def form(arguments: argparse.Namespace) -> Answer:
     """The blank form as Excel."""
     if any((arguments.pdf, arguments.fill, arguments.learn, arguments.out)):
-        raise UsageError("`form --pdf`, `--fill` and `--learn` come with stage 2 of the project; `form --xlsx OUT` works")
+        raise UsageError(
+            "`form --pdf`, `--fill` and `--learn` come with stage 2 of the project; `form --xlsx OUT` works"
+        )
     if arguments.xlsx is None:
         raise UsageError("say where to: `ogis-lra form --xlsx OUT`")
     newest = forms.newest()
@@ -93,9 +95,7 @@ def read(arguments: argparse.Namespace) -> Answer:
         reading = _joined(_read(each.data, received_on) for each in documents(open_mail(data)))
     else:
         reading = _read(data, received_on)
-    defective = any(
-        finding.severity is Severity.DEFECT for form in reading.applications for finding in form.findings
-    )
+    defective = any(finding.severity is Severity.DEFECT for form in reading.applications for finding in form.findings)
     in_order = bool(reading.applications) and not defective
     return Answer(_reading_text(reading), to_json(reading), in_order)
 
@@ -140,7 +140,9 @@ def _reading_text(reading: Reading) -> str:
         ticks = {True: "☑", False: "□", None: "？"}
         lines += [f"  {ticks[ticked]} {table.row(key).label}" for key, ticked in application.confirmations.items()]
         lines.append(f"  押印：{application.seal.verdict.value}（確度{application.seal.confidence:.2f}）")
-        lines += [f"  [{finding.severity.value}] {finding.message}" for finding in application.findings] or ["  所見なし"]
+        lines += [f"  [{finding.severity.value}] {finding.message}" for finding in application.findings] or [
+            "  所見なし"
+        ]
         lines.append("")
     lines += [f"[{problem.code}] {_page(problem)}{problem.message}" for problem in reading.problems]
     return "\n".join(lines).rstrip()
@@ -174,7 +176,9 @@ def show(arguments: argparse.Namespace) -> Answer:
     with opened(arguments) as (_, store), store.transaction() as tx:
         case = _found(cases.find(tx, arguments.number), arguments.number)
         tasks = cases.tasks(tx, case.id)
-        letters = every(tx, select(schema.letters).where(schema.letters.c.case_id == case.id).order_by(schema.letters.c.id))
+        letters = every(
+            tx, select(schema.letters).where(schema.letters.c.case_id == case.id).order_by(schema.letters.c.id)
+        )
         version = one(
             tx,
             select(schema.applications.c.reading).where(
@@ -253,7 +257,9 @@ def crl(arguments: argparse.Namespace) -> Answer:
     with opened(arguments) as (settings, store), store.transaction() as tx:
         newest = register.latest_crl(tx, ISSUING_ID)
     if newest is None:
-        return Answer("no CRL has been published yet; run the service or `ogis-lra crl --publish`", None, in_order=False)
+        return Answer(
+            "no CRL has been published yet; run the service or `ogis-lra crl --publish`", None, in_order=False
+        )
     entries = len(x509.load_der_x509_crl(newest.der))
     fresh = wall_clock() < newest.next_update
     document = {
@@ -333,7 +339,11 @@ def _list(name: str, arguments: argparse.Namespace) -> Answer:
         if not rows:
             raise UsageError(f"there is no {arguments.subject} among the {name}")
         return Answer("\n".join(f"{column}: {value}" for column, value in rows[0].items()), rows[0])
-    heads = ("id", "name_ja", "name_en") if name == "companies" else ("subscriber_id", "state", "company_ja", "name_ja", "email")
+    heads = (
+        ("id", "name_ja", "name_en")
+        if name == "companies"
+        else ("subscriber_id", "state", "company_ja", "name_ja", "email")
+    )
     lines = ["  ".join(str(row[head]) for head in heads) for row in rows]
     return Answer("\n".join(lines) or "登録はありません。", rows)
 

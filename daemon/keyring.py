@@ -13,6 +13,7 @@ from config.settings import Settings
 
 from .account import Account
 from .centre import Centre, Keys, open_centre
+from .letters import check_templates
 from .smtp import Route
 from .store import Store
 
@@ -86,5 +87,6 @@ def route_of(settings: Settings) -> Route:
 
 
 def open_service(settings: Settings) -> Centre:
-    """The centre as the service and the commands use it."""
+    """The centre as the service and the commands use it; ValueError when a letter could not be written."""
+    check_templates()
     return open_centre(settings, open_keys(settings), account=account_of(settings), route=route_of(settings))

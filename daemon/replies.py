@@ -112,7 +112,7 @@ def _decide(decision: _Decision) -> str:
         return _ask_back(reply, decision.approver, command, problem)
     _record(decision, quorum=1)
     change(reply.tx, reply.centre, decision.case, command, decision.approver, now=reply.now)
-    _confirm(decision, (commands.CONSEQUENCES[command.verb],))
+    _confirm(decision, commands.consequences(command))
     return f"decision_{command.verb.value}"
 
 

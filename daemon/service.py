@@ -31,7 +31,9 @@ def demo(arguments: argparse.Namespace) -> Answer:
         raise UsageError(f"the demo needs the package {error.name}; install ogis-lra[demo]") from error
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="ogis-lra-demo-"))
     told = story.play(folder, say=_quiet if arguments.json else print)
-    return Answer("", {"dir": str(folder), "mails": told.mails, "surprises": told.surprises}, in_order=not told.surprises)
+    return Answer(
+        "", {"dir": str(folder), "mails": told.mails, "surprises": told.surprises}, in_order=not told.surprises
+    )
 
 
 def _quiet(_: str) -> None:
@@ -104,7 +106,9 @@ def _verdict(name: str, work: Callable[[], str]) -> tuple[str, bool, str]:
 def run(arguments: argparse.Namespace) -> Answer:
     """The service until SIGTERM or SIGINT; with --once one round of everything due."""
     if arguments.shadow or arguments.role:
-        raise UsageError("`run --shadow` and `run --role` come with stage 7 of the project; `run` and `run --once` work")
+        raise UsageError(
+            "`run --shadow` and `run --role` come with stage 7 of the project; `run` and `run --once` work"
+        )
     centre = open_service(load(arguments.config))
     try:
         if arguments.once:

@@ -68,14 +68,13 @@ def canonical(name: str | None) -> str | None:
     if not _CHARSET_NAME.fullmatch(folded) or folded in _EMPTY_LABELS or folded in _REFUSED_CODECS:
         return None
     try:
-        # One byte: for none at all, Python does not even look for the codec.
-        b"a".decode(folded)
-    except UnicodeError:
-        # It exists and wants more than one byte, as UTF-16 does.
-        return folded
+        if folded.startswith(("utf-16", "utf-32")):
+            b"\0\0\0\0".decode(folded)
+            return folded
+        # A set that reads plain letters as others (EBCDIC) is no charset of mail, and no codec at all is LookupError.
+        return folded if b"approve".decode(folded) == "approve" else None
     except (LookupError, ValueError):
         return None
-    return folded
 
 
 def decode(data: bytes, label: str | None = None) -> Decoded:
@@ -147,20 +146,12 @@ def _has_kana(text: str) -> bool:
 
 def _read(data: bytes, charset: str) -> Decoded:
     reader = _READERS.get(charset)
-    text = reader(data) if reader else _by_codec(data, charset)
+    text = reader(data) if reader else data.decode(charset, "replace")
     if charset == "utf-8":
         text = text.removeprefix("\ufeff")
     # A codec such as UTF-7 can produce half of a surrogate pair, which no file, database or mail accepts.
     text = re.sub("[\ud800-\udfff]", REPLACEMENT, text)
     return Decoded(text, charset, damaged=REPLACEMENT in text)
-
-
-def _by_codec(data: bytes, charset: str) -> str:
-    try:
-        return data.decode(charset, "replace")
-    except (UnicodeError, ValueError, OverflowError):
-        # A few codecs of Python ignore the error handler; UTF-8 honours it for every byte.
-        return data.decode("utf-8", "replace")
 
 
 def _pair(row: int, cell: int) -> str:

@@ -22,6 +22,7 @@ from daemon import ceremony, loop
 from daemon.account import Account
 from daemon.centre import Centre, open_centre
 from daemon.keyring import open_keys
+from daemon.planning import JST
 from daemon.smtp import Route
 from parsers.mail import Mail, open_mail
 
@@ -77,6 +78,13 @@ class Stage:
     def pass_time(self, **by: float) -> None:
         """Move the clock and let the service work."""
         self.clock.move(self.clock.time + timedelta(**by))
+        self.work()
+
+    def go_to(self, time: datetime) -> None:
+        """Move the clock to a later time, say so, and let the service work."""
+        if time > self.clock.time:
+            self.clock.move(time)
+            self.say(f"  （時計を {time.astimezone(JST):%Y-%m-%d %H:%M} に進めました）")
         self.work()
 
     def send(
@@ -166,9 +174,11 @@ class Stage:
 
         Leaves both in the folder and returns the case number; says so when they do not fit together.
         """
-        bundles = [found for mail in self.tell_letters(address) if (found := _bundle(mail))]
+        mails = self.tell_letters(address)
         self.pass_time(minutes=11)
-        passwords = [found for mail in self.tell_letters(address) if (found := _password(mail))]
+        mails += self.tell_letters(address)
+        bundles = [found for mail in mails if (found := _bundle(mail))]
+        passwords = [found for mail in mails if (found := _password(mail))]
         if not bundles or not passwords:
             self.expect(f"{address} に発行通知とパスワードの2通が届く", true=False)
             return ""
@@ -198,9 +208,14 @@ def set_stage(folder: Path, server: MailServer, clock: Clock, say: Callable[[str
     """Mailboxes, CA and centre, as `ogis-lra init` makes them, in the folder given."""
     for address in (CENTRE, *APPROVERS, *people):
         server.add_mailbox(address, PASSWORD)
-    settings = _settings(folder, server)
+    settings = settings_for(folder, server)
     ceremony.make_secrets(settings)
     ceremony.establish_authority(settings, now=clock())
+    return open_stage(folder, server, clock, say, settings)
+
+
+def open_stage(folder: Path, server: MailServer, clock: Clock, say: Callable[[str], None], settings: Settings) -> Stage:
+    """A stage over a centre whose CA and database are there already: also how a stopped service starts again."""
     account = Account(
         host=server.host,
         port=server.imap_port,
@@ -223,7 +238,8 @@ def set_stage(folder: Path, server: MailServer, clock: Clock, say: Callable[[str
     return stage
 
 
-def _settings(folder: Path, server: MailServer) -> Settings:
+def settings_for(folder: Path, server: MailServer, **ca: object) -> Settings:
+    """The settings of a centre whose mailbox is on this server; `ca` overrides options of [ca]."""
     return build(
         {
             "data_dir": "centre",
@@ -232,6 +248,7 @@ def _settings(folder: Path, server: MailServer) -> Settings:
             "centre": {"address": CENTRE},
             "mailbox": {"host": server.host, "username": CENTRE, "port": server.imap_port, "security": "starttls"},
             "smtp": {"host": server.host, "port": server.submission_port, "username": CENTRE},
+            "ca": ca,
             "authentication": {"authserv_id": server.authserv_id},
             "approvers": [{"address": address, "name": name} for address, name in APPROVERS.items()],
         },

@@ -225,9 +225,9 @@ def _change(stage: Stage) -> None:
 
 def _renewal(stage: Stage) -> None:
     before = _count(stage)
-    start = stage.clock()
-    while _count(stage)[0] < before[0] + 2 and stage.clock() - start < timedelta(days=800):
-        stage.pass_time(days=5)
+    with stage.centre.store.transaction() as tx:
+        last = max(row.not_after for row in register.every(tx) if row.revoked_at is None)
+    stage.go_to(last - timedelta(days=stage.centre.settings.policy.renewal_days - 1))
     stage.expect("期限30日前までに、申請なしで2名分の新しい証明書を発行した", true=_count(stage)[0] == before[0] + 2)
     _fetch_each(stage, HANAKO, TAKERU)
     renewed = _subjects(stage, HANAKO)[-1]
@@ -240,8 +240,7 @@ def _fetch_each(stage: Stage, *addresses: str) -> None:
 
 
 def _handover(stage: Stage, wished: date) -> None:
-    stage.clock.move(max(stage.clock(), _at(wished - timedelta(days=3), 10)))
-    stage.work()
+    stage.go_to(_at(wished - timedelta(days=3), 10))
     before = _count(stage)
     stage.send(
         AOZORA,
@@ -273,11 +272,9 @@ def _cancellation(stage: Stage) -> None:
 def _scheduled(stage: Stage, wished: date, end: datetime) -> None:
     before = _count(stage)
     midnight = _at(wished + timedelta(days=1), 0)
-    stage.clock.move(midnight - timedelta(minutes=1))
-    stage.work()
+    stage.go_to(midnight - timedelta(minutes=1))
     stage.expect(f"失効希望日 {wished} の23時59分には、まだ有効", true=_count(stage) == before)
-    stage.clock.move(min(midnight + timedelta(minutes=1), max(end, midnight)))
-    stage.work()
+    stage.go_to(min(midnight + timedelta(minutes=1), max(end, midnight)))
     stage.expect("日本時間の24時を過ぎると失効し、CRLに載る", true=_count(stage)[1] > before[1] and _crl_agrees(stage))
     stage.tell_letters(AOZORA, HANAKO)
 

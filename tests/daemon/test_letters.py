@@ -98,7 +98,7 @@ LETTERS = {
     "scheduled_revocation": letters.scheduled_revocation(
         OFFICE, facts(CANCELLATION), when=date(2026, 8, 14), name="鈴木 花子"
     ),
-    "revoked": letters.revoked(OFFICE, facts(REISSUE), name="鈴木 花子", serial_tail="9af3", at=START),
+    "revoked": letters.revoked(OFFICE, facts(REISSUE), name="鈴木 花子", serial_tails=["9af3"], at=START),
     "registration_changed": letters.registration_changed(
         OFFICE,
         facts(RequestType.REGISTRATION_CHANGE),
@@ -226,7 +226,7 @@ def test_a_revocation_shows_the_last_four_digits_only():
     assert "（シリアル番号の末尾 9AF3）" in LETTERS["revoked"].body
     for tail in ("01", "0123456789AF", "xyz!"):
         with pytest.raises(ValueError, match="last four"):
-            letters.revoked(OFFICE, facts(), name="鈴木 花子", serial_tail=tail, at=START)
+            letters.revoked(OFFICE, facts(), name="鈴木 花子", serial_tails=[tail], at=START)
 
 
 @pytest.mark.parametrize("event", events.load(), ids=lambda event: event.text)

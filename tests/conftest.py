@@ -1,0 +1,33 @@
+"""Fixtures that any test may use; builders stand in `support`."""
+
+import pytest
+from daemon.demo.server import MailServer
+from daemon.demo.stage import AUTHSERV_ID, Clock
+from support.centres import START, Centres
+
+
+@pytest.fixture(scope="session")
+def centres(tmp_path_factory):
+    """Where centres for tests come from; the CA is made once."""
+    return Centres.make(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands still until the test moves it."""
+    return Clock(START)
+
+
+@pytest.fixture
+def server(clock):
+    """An embedded mail server of the test's own, on loopback, in the test's time."""
+    with MailServer(authserv_id=AUTHSERV_ID, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(centres, server, clock, tmp_path):
+    """A whole centre with two companies known and nobody registered."""
+    opened = centres.open(tmp_path / "centre", server, clock)
+    yield opened
+    opened.centre.close()
