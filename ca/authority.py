@@ -5,9 +5,11 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.der import signed
 from ca.errors import UNREADABLE, CaError, CaErrorKind
-from ca.keys import KeyKind, PublicKey, kind_of
+from ca.keys import KeyKind, PublicKey, kind_of, signature_algorithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,30 @@ class Authority:
         return self.certificate.not_valid_after_utc
 
     def has_issued(self, certificate: x509.Certificate) -> bool:
-        """Whether a certificate names this authority as its issuer and its signature verifies under its key."""
+        """Whether a certificate names this authority as its issuer and its signature verifies under its key, the
+        frame around both being the one that our signer makes."""
         try:
             certificate.verify_directly_issued_by(self.certificate)
         except InvalidSignature:
             return False
         except UNREADABLE:
             return False
-        return True
+        return self._framed(certificate.tbs_certificate_bytes, certificate.signature) == certificate.public_bytes(
+            Encoding.DER
+        )
 
     def has_signed(self, crl: x509.CertificateRevocationList) -> bool:
-        """Whether the signature of a CRL verifies under this authority's key."""
+        """Whether the signature of a CRL verifies under this authority's key, in the frame that our signer makes."""
         try:
-            return crl.is_signature_valid(self.public_key)
+            valid = crl.is_signature_valid(self.public_key)
         except UNREADABLE:
             return False
+        return valid and self._framed(crl.tbs_certlist_bytes, crl.signature) == crl.public_bytes(Encoding.DER)
+
+    def _framed(self, tbs: bytes, signature: bytes) -> bytes:
+        # The signature does not cover the frame: a BIT STRING that claims unused bits verifies just as well here, and
+        # other clients refuse it.
+        return signed(tbs, signature_algorithm(self.key_kind), signature)
 
     def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """The AKI extension of everything it signs: the key identifier alone."""

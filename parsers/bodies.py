@@ -195,7 +195,7 @@ _ATTRIBUTIONS = tuple(
         r".*(?:さん|様|氏)\s*[はが](?:書きました|書かれました)\s*[:：]",
     )
 )
-_HEADING_START = re.compile(rf"(?:On\b\D{0, 60}\d|[(（]?{_DATE}).*", re.IGNORECASE)
+_HEADING_START = re.compile(r"(?:On\b\D{0,60}\d|[(（]?" + _DATE + r").*", re.IGNORECASE)
 # The field names of a quoted header block. One alone may be an author's words; two in neighbouring lines are not.
 _FIELD = re.compile(
     r"[*＊]?(?:差出人|送信者|発信者|送信元|From|送信日時|送信日|日時|日付|受信日時|Sent|Date|宛先|To|CC|BCC|件名|Subject|題名)"

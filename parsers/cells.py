@@ -22,6 +22,7 @@ _SMALLEST = 4.0
 _OVERHANG = 1.5
 # Height of the bands in which cells are looked up, so that a page full of text is not compared with every cell.
 _BAND = 20.0
+_TALL = 2000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +159,18 @@ def place_runs(boxes: Sequence[Box], runs: Iterable[Run]) -> tuple[tuple[Cell, .
     A run belongs to one cell as a whole, so that a value that is too long for its cell stays in one piece.
     """
     bands: dict[int, list[int]] = defaultdict(list)
+    # A damaged number can put a line a billion points away; such a cell would fill the memory with bands.
+    tall = [index for index, box in enumerate(boxes) if box.y1 - box.y0 > _TALL]
     for index, box in enumerate(boxes):
-        for band in range(int(box.y0 // _BAND), int(box.y1 // _BAND) + 1):
-            bands[band].append(index)
+        if box.y1 - box.y0 <= _TALL:
+            for band in range(int(box.y0 // _BAND), int(box.y1 // _BAND) + 1):
+                bands[band].append(index)
     inside: list[list[Run]] = [[] for _ in boxes]
     overflows = [False] * len(boxes)
     loose = []
     for run in runs:
-        touched = [index for index in bands.get(int(run.middle // _BAND), ()) if _touches(boxes[index], run)]
+        near = (*bands.get(int(run.middle // _BAND), ()), *tall)
+        touched = [index for index in near if _touches(boxes[index], run)]
         if not touched:
             loose.append(run)
             continue

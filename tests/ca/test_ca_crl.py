@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.authorities import NOW, crl_of, hierarchy, signer
@@ -257,9 +258,24 @@ def test_an_authority_knows_its_own_signatures() -> None:
     assert not made.issuing.has_signed(by_rsa)
 
 
+def test_a_frame_that_the_signature_does_not_cover_counts_too() -> None:
+    """A BIT STRING with unused bits verifies in `cryptography`; other clients refuse it."""
+    issuing = hierarchy().issuing
+    crl = next(crl for crl in iter(lambda: x509.load_der_x509_crl(crl_of([])), None) if not crl.signature[-1] & 1)
+    der = crl.public_bytes(Encoding.DER)
+    at = len(der) - len(crl.signature) - 1
+    assert der[at] == 0
+    spoilt = x509.load_der_x509_crl(der[:at] + b"\x01" + der[at + 1 :])
+    assert spoilt.is_signature_valid(issuing.public_key)
+    assert issuing.has_signed(crl)
+    assert not issuing.has_signed(spoilt)
+
+
 def test_a_signature_of_an_unknown_algorithm_verifies_under_no_key() -> None:
     issuing = hierarchy().issuing
-    der = crl_of([])
-    ecdsa, unknown = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d0403ff")
-    assert der.count(ecdsa) == 2
-    assert not issuing.has_signed(x509.load_der_x509_crl(der.replace(ecdsa, unknown)))
+    ecdsa, unknown = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d04037f")
+    crl = crl_of([])
+    assert crl.count(ecdsa) == 2
+    assert not issuing.has_signed(x509.load_der_x509_crl(crl.replace(ecdsa, unknown)))
+    certificate = issuing.certificate.public_bytes(Encoding.DER)
+    assert not hierarchy().root.has_issued(x509.load_der_x509_certificate(certificate.replace(ecdsa, unknown)))

@@ -340,6 +340,13 @@ def test_text_inside_its_cell_does_not_overflow() -> None:
     assert [found.text for found in loose] == ["outside"]
 
 
+@pytest.mark.timeout(10)
+def test_a_cell_of_a_billion_points_is_handled_as_any_other() -> None:
+    placed, loose = place_runs([Box(0, 0, 1e12, 1e12), BOXES[0]], [run("a", 3, 60, 500), run("b", 300, 360, 1e9)])
+    assert [[found.text for found in cell.runs] for cell in placed] == [["a", "b"], []]
+    assert loose == ()
+
+
 def test_runs_of_one_line_are_joined_with_a_blank_where_there_is_a_gap() -> None:
     assert lines_of([run("YAMADA", 60, 90), run("Taro", 10, 30), run("Jr.", 90.5, 99)]) == ("Taro YAMADAJr.",)
 

@@ -1,0 +1,38 @@
+# The two commands of the README are `make demo` and `make test`; both set up everything they need.
+# PYTHON names the interpreter (3.11 or newer) the environment is made from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_DIR ?= demo-out
+
+.PHONY: demo test check bench env packages samples clean
+
+demo: env  ## the whole life of an application, embedded, on loopback
+	$(BIN)/ogis-lra demo --dir $(DEMO_DIR)
+
+test: env packages check  ## lint, types, then the whole suite
+	$(BIN)/python -P -m pytest -n 2 --cov --cov-report=term:skip-covered -rs
+
+check: env  ## ruff and mypy, without the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: env  ## every benchmark, each as a ratio to a floor taken in the same run
+	$(BIN)/python -P benchmarks/run.py
+
+env: $(VENV)/.made
+
+$(VENV)/.made: requirements.lock pyproject.toml tools/make_env.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" bash tools/make_env.sh
+	touch $@
+
+packages:  ## Debian packages the tests need; installed where we may, named where we may not
+	bash tools/install_packages.sh
+
+samples: env  ## make the sample applications anew
+	bash tools/install_packages.sh libreoffice-calc fonts-ipafont fonts-noto-cjk poppler-utils
+	$(BIN)/python -P -m tools.make_samples
+
+clean:
+	rm -rf $(VENV) $(DEMO_DIR)

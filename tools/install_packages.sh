@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests need (or those named), if any is missing and we may; `.ci/run` uses it too.
+set -euo pipefail
+
+# openssl is the independent judge of certificates, CRLs and PKCS#12 files.
+wanted=("$@")
+[ ${#wanted[@]} -gt 0 ] || wanted=(openssl)
+
+missing=()
+for package in "${wanted[@]}"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! sudo -n true 2>/dev/null; then
+        echo "please install: sudo apt-get install ${missing[*]}" >&2
+        exit 2
+    fi
+    as_root=(sudo -n)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
