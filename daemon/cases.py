@@ -1,6 +1,7 @@
-"""The rows of cases: opening, moving, versions, tasks. A move is `UPDATE … WHERE state = :old` and an event row, together.
+"""The rows of cases: opening, moving, versions, tasks.
 
-Nothing here decides anything; `daemon.case` says which moves there are.
+A move is `UPDATE … WHERE state = :old` and an event row, together. Nothing here decides anything; `daemon.case` says
+which moves there are.
 """
 
 from dataclasses import dataclass

@@ -16,9 +16,9 @@ from config import request_types
 from config.request_types import Table
 from config.settings import Settings
 
+from .account import Account
 from .audit import Audit
 from .blobs import Blobs
-from .account import Account
 from .imap import Mailbox
 from .letters import Office
 from .smtp import Route, Transport

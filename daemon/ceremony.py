@@ -1,4 +1,4 @@
-"""`ogis-lra init`: configuration, secrets, database and CA, each made where it is missing and left alone where it is not.
+"""`ogis-lra init`: configuration, secrets, database and CA; each is made where it is missing, else left alone.
 
 Crash: keys are durable before the register names them; a run that stopped in between makes new ones, since nothing can
 have been signed under the old.
@@ -12,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
-
 from sqlalchemy import Connection
 
 from ca import register

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from parsers.reply import Command, Verb
 from sqlalchemy import Connection
 
 from config.request_types import RequestType, Table
@@ -17,6 +16,7 @@ from config.settings import Approver
 from parsers import rules
 from parsers.application import amended
 from parsers.reading import Application
+from parsers.reply import Command, Verb
 
 from . import approval, assessment, cases, letters, registrations, wording
 from .answers import answer

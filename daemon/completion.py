@@ -156,7 +156,7 @@ def _note_applicant(tx: Connection, case: Case, issued: Issued | None) -> None:
 
 def friendly_name(case: Case) -> str:
     """The name under which a browser lists the certificate: ASCII, so that every tool shows it (field notes §1)."""
-    return f"WebEC {case.number}"
+    return case.number
 
 
 def quiet_until(registration: Registration, now: datetime) -> datetime:

@@ -1,18 +1,17 @@
 """Steps 1 to 3: mail → ledger → cases. The order is the promise (SPEC 2):
 
 fetch without marking → bytes on disk, fsynced → ledger row committed → read → consequences committed → only then the
-mail is filed on the server. Stop anywhere and start again: a mail that is not in the ledger is still in the mailbox, one
-that is in the ledger and not read is read, one that is read and not filed is filed.
+mail is filed on the server. Stop anywhere and start again: a mail that is not in the ledger is still in the mailbox,
+one that is in the ledger and not read is read, one that is read and not filed is filed.
 """
 
 import logging
 from datetime import datetime
 from functools import partial
 
-from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
-
 from parsers.application import read as read_document
 from parsers.errors import ParseError
+from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 
 from . import ledger, post
 from .centre import Centre
@@ -20,7 +19,8 @@ from .guard import attempt
 from .imap import Mailbox
 from .ledger import MailRow, Place
 from .planning import JST
-from .reception import Delivery, Opened, receive
+from .reception import receive
+from .referral import Delivery, Opened
 
 _log = logging.getLogger(__name__)
 

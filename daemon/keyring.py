@@ -39,7 +39,10 @@ def sealed_key(settings: Settings, name: str = "issuing") -> Path:
 
 
 def open_keys(settings: Settings) -> Keys:
-    """Open every key the service works with. Raises CredentialError, CaError(key_unavailable, not_found), StoreError."""
+    """Open every key the service works with.
+
+    Raises CredentialError, CaError(key_unavailable, not_found) and StoreError.
+    """
     store = Store(settings.database)
     try:
         store.check()

@@ -89,9 +89,12 @@ def _nearness(one: Person, other: Person) -> float:
     (company, name, mail) = equal
     if name or mail:
         return sum(equal)
-    # Within the same company a misread name or address is more likely than a stranger with a similar one.
-    alike = max(
-        difflib.SequenceMatcher(None, a, b).ratio() if a and b else 0.0
-        for a, b in zip(one.keys[1:], other.keys[1:], strict=True)
-    )
+    # Within the same company a misread name or address is more likely than a stranger with a similar one. Colleagues
+    # share the domain of their addresses, so only what stands before it can show a likeness.
+    pairs = ((one.keys[1], other.keys[1]), (_mailbox(one), _mailbox(other)))
+    alike = max(difflib.SequenceMatcher(None, a, b).ratio() if a and b else 0.0 for a, b in pairs)
     return alike if company and alike >= _ALIKE else 0.0
+
+
+def _mailbox(person: Person) -> str:
+    return person.keys[2].rpartition("@")[0]

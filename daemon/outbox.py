@@ -24,6 +24,7 @@ from .letters import LetterKind
 from .post import notify
 from .smtp import OutcomeUnknown, Transport, TransportRefused, TransportUnavailable
 from .store import changed, every, one
+from .vault import VaultError
 
 _log = logging.getLogger(__name__)
 _letters = schema.letters
@@ -74,11 +75,11 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> bool:
             .where(_letters.c.id == letter_id, _letters.c.state == letter["state"])
             .values(state="sending", attempts=letter["attempts"] + 1),
         )
-    raw = letter["raw"] or centre.vault.open(letter["seal_key"], letter["sealed"])
     try:
+        raw = letter["raw"] or centre.vault.open(letter["seal_key"], letter["sealed"])
         outward(sleep=centre.sleep)(transport.send, raw, sender=centre.office.address, recipient=letter["recipient"])
-    except TransportRefused as error:
-        _give_up(centre, letter, str(error))
+    except (TransportRefused, VaultError) as error:
+        _give_up(centre, letter, error)
         return False
     except (TransportUnavailable, OutcomeUnknown) as error:
         _try_later(centre, letter, str(error))
@@ -115,16 +116,16 @@ def _try_later(centre: Centre, letter: RowMapping, error: str) -> None:
         )
 
 
-def _give_up(centre: Centre, letter: RowMapping, error: str) -> None:
-    """The mail server refuses this letter for good: staff must know, whoever it was for."""
+def _give_up(centre: Centre, letter: RowMapping, error: Exception) -> None:
+    """This letter can never leave: the mail server refuses it, or its key is gone. Staff must know."""
     now = centre.clock()
-    _log.error("letter %d was refused by the mail server", letter["id"])
+    _log.error("letter %d is given up: %s", letter["id"], error)
     with centre.store.transaction() as tx:
         changed(
             tx,
             update(_letters)
             .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
-            .values(state="failed", error=error),
+            .values(state="failed", error=str(error)),
         )
         centre.audit.append(
             tx, "letter_refused", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"]
@@ -139,7 +140,9 @@ def _give_up(centre: Centre, letter: RowMapping, error: str) -> None:
                 lines=(
                     f"通知の種類：{letter['kind']}",
                     f"宛先：{letter['recipient']}",
-                    "宛先のメールサーバーが受信を拒否しました。宛先をご確認ください。",
+                    "宛先のメールサーバーが受信を拒否しました。宛先をご確認ください。"
+                    if isinstance(error, TransportRefused)
+                    else "封緘したパスワードを開けないため、送信できません。証明書の再発行が必要です。",
                 ),
                 now=now,
                 case_id=letter["case_id"],

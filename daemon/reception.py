@@ -9,71 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from parsers.mail import Attachment, Mail
-from parsers.reply import find_case_number
 from sqlalchemy import Connection
 
 from config import events
-from parsers.reading import Application, Problem, Reading
+from parsers.mail import Mail
+from parsers.reading import Application
+from parsers.reply import find_case_number
 
 from . import approval, assessment, cases, letters, post, replies
 from .answers import answer
 from .case import CaseKind, Event, State
 from .cases import Case
 from .centre import Centre
-from .ledger import MailRow
-from .letters import Draft, Enclosure
+from .letters import Draft
 from .planning import JST
-
-# Problems of a page that are no reason to bother anybody when another page gave an application.
-_QUIET = frozenset({"cover_or_terms", "not_a_form"})
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """One attachment and what the parsers made of it: a reading, or the kind of document it is instead."""
-
-    attachment: Attachment
-    digest: str
-    reading: Reading | None
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One mail with everything that was read from it."""
-
-    row: MailRow
-    mail: Mail
-    opened: tuple[Opened, ...]
-
-    @property
-    def sender(self) -> str:
-        """The one From address; empty when there is none or more than one, so that nobody wrong is answered."""
-        return self.mail.senders[0].address if len(self.mail.senders) == 1 else ""
-
-    @property
-    def answerable(self) -> bool:
-        """Whether we may answer by ourselves (RFC 3834 §2): a person wrote it, from one address."""
-        return bool(self.sender) and self.mail.automatic is None and not self.mail.suspicions
-
-    def forms(self) -> list[tuple[Opened, Application]]:
-        """Every application in every attachment."""
-        return [(each, form) for each in self.opened if each.reading for form in each.reading.applications]
-
-    def problems(self) -> list[tuple[Opened, Problem]]:
-        """Every page that gave no application and is worth a word."""
-        return [
-            (each, problem)
-            for each in self.opened
-            if each.reading
-            for problem in each.reading.problems
-            if not (problem.code in _QUIET and each.reading.applications)
-        ]
-
-    def unreadable(self) -> list[str]:
-        """The kinds of documents that cannot be an application as they are."""
-        return [each.kind for each in self.opened if each.kind]
+from .referral import Delivery, Opened, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +57,9 @@ def _take_forms(tx: Connection, centre: Centre, delivery: Delivery, *, now: date
         else:
             _open(tx, centre, delivery, opened, application, index, now=now)
     if problems := delivery.problems():
-        _show_staff(
-            tx, centre, delivery, "読み取れないページがあります", [problem.message for _, problem in problems], now
-        )
+        show(tx, centre, delivery, "読み取れないページがあります", [problem.message for _, problem in problems], now)
     if thread is not None and not (len(forms) == 1 and _may_join(thread, delivery)):
-        _show_staff(tx, centre, delivery, f"案件 {thread.number} への返信に申請書があります", [], now, thread.id)
+        show(tx, centre, delivery, f"案件 {thread.number} への返信に申請書があります", [], now, thread.id)
     return Outcome("application", for_staff=bool(problems))
 
 
@@ -224,7 +172,7 @@ def _hold_pictures(tx: Connection, centre: Centre, delivery: Delivery, *, now: d
     case = cases.apply(tx, centre.audit, case, Event.UNREADABLE, now=now, actor="system", note={"why": "no_text_layer"})
     answer(tx, centre, case, letters.receipt(centre.office, approval.facts_of(case)), f"receipt:{case.id}:1", now=now)
     lines = [problem.message for _, problem in delivery.problems()]
-    _show_staff(tx, centre, delivery, f"読み取れない申請書 {case.number}", lines, now, case.id)
+    show(tx, centre, delivery, f"読み取れない申請書 {case.number}", lines, now, case.id)
     return Outcome("held_for_staff", for_staff=True)
 
 
@@ -235,11 +183,11 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
     thread = _thread_case(tx, delivery)
     if thread is not None and mail.automatic is None:
         _pause(tx, centre, thread, now=now)
-        lines = ["内容をご確認ください。承認済みの案件は保留にしました。", "", mail.text]
-        _show_staff(tx, centre, delivery, f"案件 {thread.number} に関するメール", lines, now, thread.id)
+        lines = ["内容をご確認ください。ご判断いただくまで、この案件の実行を止めています。", "", mail.text]
+        show(tx, centre, delivery, f"案件 {thread.number} に関するメール", lines, now, thread.id)
         return Outcome("about_a_case", for_staff=True)
     if mail.automatic is not None and not delivery.opened:
-        return Outcome("automatic")
+        return _automatic(tx, centre, delivery, thread, now=now)
     if delivery.answerable:
         draft = _explanation(centre, mail, kinds)
         post.queue(
@@ -251,8 +199,19 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
             now=now,
             in_reply_to=mail.message_id or None,
         )
-    _show_staff(tx, centre, delivery, "申請書のないメール", ["", mail.text], now)
+    show(tx, centre, delivery, "申請書のないメール", ["", mail.text], now)
     return Outcome("unreadable" if kinds else "no_form", for_staff=True)
+
+
+def _automatic(tx: Connection, centre: Centre, delivery: Delivery, thread: Case | None, *, now: datetime) -> Outcome:
+    """Automatic mail without a document is never answered. A report that something of ours did not arrive, or anything
+    about a case, is shown to staff; an out-of-office notice about nothing is only filed."""
+    if thread is None and not delivery.is_report:
+        return Outcome("automatic")
+    lines = ["お送りしたメールの不達、または自動応答の可能性があります。宛先をご確認ください。", "", delivery.mail.text]
+    subject = f"案件 {thread.number} に関する自動メール" if thread else "不達などの自動メール"
+    show(tx, centre, delivery, subject, lines, now, thread.id if thread else None)
+    return Outcome("automatic", for_staff=True)
 
 
 def _explanation(centre: Centre, mail: Mail, kinds: Sequence[str]) -> Draft:
@@ -281,38 +240,6 @@ def _may_join(case: Case, delivery: Delivery) -> bool:
     known = {case.correspondent.lower(), case.applicant_email.lower()} - {""}
     open_states = (State.RETURNED, State.AWAITING_DECISION, State.ON_HOLD, State.APPROVED)
     return delivery.sender.lower() in known and case.state in open_states
-
-
-def _show_staff(
-    tx: Connection,
-    centre: Centre,
-    delivery: Delivery,
-    subject: str,
-    lines: Sequence[str],
-    now: datetime,
-    case_id: int | None = None,
-) -> None:
-    mail = delivery.mail
-    head = [
-        f"差出人：{'、'.join(address.address for address in mail.senders)}",
-        f"件名：{mail.subject}",
-        f"添付：{'、'.join(each.attachment.name for each in delivery.opened) or 'なし'}",
-    ]
-    head += [f"注意：{suspicion}" for suspicion in mail.suspicions]
-    enclosures = [
-        Enclosure(each.attachment.name or "document", each.attachment.content_type, each.attachment.data)
-        for each in delivery.opened
-    ]
-    post.notify(
-        tx,
-        centre,
-        key=f"mail:{delivery.row.id}:{subject}",
-        subject=subject,
-        lines=[*head, *lines],
-        now=now,
-        case_id=case_id,
-        enclosures=enclosures,
-    )
 
 
 def _keep(

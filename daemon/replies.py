@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from parsers.authentication import Evidence
-from parsers.mail import Mail, documents
-from parsers.reply import Command, Unclear, Verb, find_case_number, find_token, read_command
 from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 
 from config.settings import Approver
 from parsers import authentication
+from parsers.authentication import Evidence
+from parsers.mail import Mail, documents
+from parsers.reply import Command, Unclear, Verb, find_case_number, find_token, read_command
 
 from . import approval, cases, commands, post, schema, staff_letters
 from .assessment import assess
@@ -40,10 +40,12 @@ class Refusal:
 
 
 def concerns_decision(centre: Centre, mail: Mail) -> bool:
-    """Whether a mail claims to be from staff about a decision: it carries a token, or comes formless from an approver."""
-    if find_token(mail) is not None:
-        return True
-    return _approver(centre, mail) is not None and not documents(mail)
+    """Whether a mail claims to be from staff about a decision: formless, with a token or from an approver.
+
+    With a form in it a mail is an application first, whatever else it holds, unless an approver sends it with a token.
+    """
+    from_approver, has_token = _approver(centre, mail) is not None, find_token(mail) is not None
+    return (from_approver or has_token) and (not documents(mail) or (from_approver and has_token))
 
 
 def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: datetime) -> str:

@@ -179,7 +179,7 @@ def _walk_inner(message: Message, place: _Place, found: Contents) -> None:
 
 def _open_inner(data: bytes, part: Message, content_type: str, place: _Place, found: Contents) -> list[_Text]:
     message = parse(data)
-    if message is None or not message.keys() or place.depth >= MAX_DEPTH:
+    if message is None or not message.keys():
         _keep(part, content_type, data, place, found)
     else:
         _walk_inner(message, place, found)

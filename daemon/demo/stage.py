@@ -43,6 +43,7 @@ class Clock:
         self.time = start
 
     def __call__(self) -> datetime:
+        """The time of the story."""
         return self.time
 
     def move(self, to: datetime) -> None:
@@ -125,10 +126,10 @@ class Stage:
 
     def letters(self, address: str) -> list[Mail]:
         """The mails that reached an address since it was last asked for."""
-        own = [open_mail(each.content) for each in self.deliveries if each.recipient.lower() == address.lower()]
+        own = [each.content for each in self.deliveries if each.recipient.lower() == address.lower()]
         fresh = own[self._read.get(address, 0) :]
         self._read[address] = len(own)
-        return fresh
+        return [open_mail(content) for content in fresh]
 
     def tell_letters(self, *addresses: str) -> list[Mail]:
         """Say what reached these people, and give it."""
@@ -178,7 +179,7 @@ class Stage:
         self.pass_time(minutes=11)
         mails += self.tell_letters(address)
         bundles = [found for mail in mails if (found := _bundle(mail))]
-        passwords = [found for mail in mails if (found := _password(mail))]
+        passwords = [word for mail in mails if (word := _password(mail))]
         if not bundles or not passwords:
             self.expect(f"{address} に発行通知とパスワードの2通が届く", true=False)
             return ""

@@ -299,7 +299,8 @@ def _close(stage: Stage, end: datetime) -> None:
     certificates = stage.folder / "certificates"
     number = sorted(path.stem for path in certificates.glob("*.p12"))[-1]
     stage.say(
-        f"      openssl pkcs12 -in {certificates}/{number}.p12 -passin file:{certificates}/{number}.password -nokeys -clcerts"
+        f"      openssl pkcs12 -in {certificates}/{number}.p12 -passin file:{certificates}/{number}.password"
+        " -nokeys -clcerts"
     )
 
 

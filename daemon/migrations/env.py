@@ -8,7 +8,7 @@ from ca.tables import Instant
 from daemon.schema import metadata
 
 
-def _render(kind: str, thing: Any, _: object) -> str | Literal[False]:
+def _render(kind: str, thing: Any, _: object) -> str | Literal[False]:  # noqa: ANN401 - Alembic hands over anything
     """A migration is frozen text: it names the column type of that day, not a class that may change."""
     return f"sa.String(length={thing.impl.length})" if kind == "type" and isinstance(thing, Instant) else False
 

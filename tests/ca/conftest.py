@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection
+
 from support import authorities
 
 

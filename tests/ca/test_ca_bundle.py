@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from support.authorities import hierarchy, openssl, prepared, profile, signer
 
 from ca.bundle import (
     ALPHABET,
@@ -32,6 +31,7 @@ from ca.bundle import (
 )
 from ca.errors import CaError, CaErrorKind
 from ca.keys import PrivateKey
+from support.authorities import hierarchy, openssl, prepared, profile, signer
 
 _SHAPE = re.compile(rf"[{ALPHABET}]{{5}}(-[{ALPHABET}]{{5}}){{4}}")
 

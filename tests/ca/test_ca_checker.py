@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text, update
-from support.authorities import NOW, crl_of, hierarchy, issue_one, prepared, publish, reserve_one, signer, subject
 
 from ca import register
 from ca.checker import Fault, check
@@ -20,6 +19,7 @@ from ca.errors import CaError, CaErrorKind
 from ca.issue import new_serial
 from ca.profiles import load_profiles
 from ca.register import certificates, crls
+from support.authorities import NOW, crl_of, hierarchy, issue_one, prepared, publish, reserve_one, signer, subject
 
 AT = NOW + timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

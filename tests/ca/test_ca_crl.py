@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.authorities import NOW, crl_of, hierarchy, signer
 
 from ca.crl import Entry, Reason, entry_of, number_of, plan
 from ca.der import _value, signed
@@ -17,6 +16,7 @@ from ca.issue import new_serial
 from ca.keys import KeyKind, rehearsal_key, signature_algorithm
 from ca.lint import lint_crl
 from ca.profiles import Role
+from support.authorities import NOW, crl_of, hierarchy, signer
 
 WEEK = timedelta(days=7)
 

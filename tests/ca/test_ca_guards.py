@@ -7,11 +7,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
-from support.authorities import NOW, issue_one, prepared, reserve_one
 
 from ca import register
 from ca.crl import Reason
 from ca.tables import certificates, guards
+from support.authorities import NOW, issue_one, prepared, reserve_one
 
 LATER = "2027-01-01T00:00:00.000000Z"
 

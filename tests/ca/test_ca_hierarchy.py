@@ -6,7 +6,6 @@ import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
-from support.authorities import NAMES, NOW, PASSPHRASE, URLS, hierarchy
 
 from ca.crl import number_of
 from ca.der import signed
@@ -14,6 +13,7 @@ from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import Hierarchy, establish
 from ca.keys import KeyKind
 from ca.signer import FileSigner, open_key
+from support.authorities import NAMES, NOW, PASSPHRASE, URLS, hierarchy
 
 
 def test_root_and_issuing_authority_are_what_their_profiles_say() -> None:

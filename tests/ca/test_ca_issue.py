@@ -9,12 +9,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.authorities import NOW, hierarchy, prepared, profile, request, signer, subject
 
 from ca import issue
 from ca.errors import CaError, CaErrorKind
 from ca.issue import compare, examine, new_serial, prepare
 from ca.names import AuthorityName
+from support.authorities import NOW, hierarchy, prepared, profile, request, signer, subject
 
 
 def refused(kind: CaErrorKind, **changes: object) -> tuple[str, ...]:

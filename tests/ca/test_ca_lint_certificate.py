@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
-from support.authorities import NOW, URLS, hierarchy, prepared, profile, request
 
 from ca.authority import Authority
 from ca.der import _value, signed
@@ -20,6 +19,7 @@ from ca.issue import new_serial
 from ca.keys import rehearsal_key, signature_algorithm
 from ca.lint import lint_certificate
 from ca.profiles import Profile
+from support.authorities import NOW, URLS, hierarchy, prepared, profile, request
 
 
 def issuing() -> Authority:

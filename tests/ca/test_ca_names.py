@@ -2,9 +2,9 @@ import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
-from support.authorities import subject
 
 from ca.names import AuthorityName, alternative_name, distinguished_name, problems
+from support.authorities import subject
 
 _LONG = "A" * 65
 

@@ -8,6 +8,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
+
+from ca import register
+from ca.crl import Entry, Reason, plan
+from ca.issue import new_serial, prepare
+from ca.keys import KeyKind
+from ca.profiles import Role
 from support.authorities import (
     NOW,
     certificate,
@@ -21,12 +27,6 @@ from support.authorities import (
     signer,
     subject,
 )
-
-from ca import register
-from ca.crl import Entry, Reason, plan
-from ca.issue import new_serial, prepare
-from ca.keys import KeyKind
-from ca.profiles import Role
 
 HOUR = timedelta(hours=1)
 

@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import StatementError
+
+from ca import register
+from ca.crl import Entry, Reason
+from ca.errors import CaError, CaErrorKind
+from ca.issue import new_serial
+from ca.profiles import Role
+from ca.register import CertificateState, CrlKind, Instant
 from support import authorities
 from support.authorities import (
     NOW,
@@ -24,13 +31,6 @@ from support.authorities import (
     signer,
     subject,
 )
-
-from ca import register
-from ca.crl import Entry, Reason
-from ca.errors import CaError, CaErrorKind
-from ca.issue import new_serial
-from ca.profiles import Role
-from ca.register import CertificateState, CrlKind, Instant
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.authorities import NOW, PASSPHRASE, hierarchy, prepared, signer
 
 from ca import signer as signers
 from ca.authority import Authority
@@ -22,6 +21,7 @@ from ca.errors import CaError, CaErrorKind
 from ca.keys import KeyKind, generate, kind_of
 from ca.profiles import Role
 from ca.signer import COSTS, CaKey, FileSigner, Signer, make_ca_key, open_key, seal_key
+from support.authorities import NOW, PASSPHRASE, hierarchy, prepared, signer
 
 
 def test_the_signed_certificate_is_what_was_prepared() -> None:

@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.letters_in import AUTHSERV_ID, STAFF, header, letter, reply, stamped
 
 from parsers.authentication import MalformedError, Result, judge, read_stamp
 from parsers.mail import open_mail
+from support.letters_in import AUTHSERV_ID, STAFF, header, letter, reply, stamped
 
 
 def verdict(raw, authserv_id=AUTHSERV_ID):

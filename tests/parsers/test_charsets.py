@@ -153,7 +153,11 @@ def test_any_bytes_under_any_label_give_encodable_text(data, label):
     assert detect(data) in ("utf-8", "cp932", "euc-jp", "iso-2022-jp")
 
 
-@given(st.text(alphabet=st.characters(codec="cp932", exclude_characters="\x1b\x80¢£¬‖−〜\uf8f0\uf8f1\uf8f2\uf8f3"), max_size=40))
+@given(
+    st.text(
+        alphabet=st.characters(codec="cp932", exclude_characters="\x1b\x80¢£¬‖−〜\uf8f0\uf8f1\uf8f2\uf8f3"), max_size=40
+    )
+)
 def test_whatever_windows_can_write_comes_back(text):
     assert decode(text.encode("cp932"), "windows-31j").text in (text, text.encode("cp932").decode("utf-8", "replace"))
 

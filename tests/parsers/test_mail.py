@@ -253,7 +253,7 @@ def test_a_logo_shown_by_the_text_is_no_document():
     assert [a.name for a in documents(mail)] == ["scan.png"]
 
 
-FORWARD = application_mail(subject="申請書の送付")
+FORWARD = application_mail(subject="申請書の送付", boundary="=_fw")
 
 
 @pytest.mark.parametrize(
@@ -288,6 +288,13 @@ def test_a_digest_holds_mails_by_default():
 def test_a_named_mail_that_is_none_is_kept_as_a_file():
     mail = open_mail(mixed(part(b"\x00\x01\x02", "application/octet-stream", disposition="attachment; filename=x.eml")))
     assert [(a.name, a.data) for a in mail.attachments] == [("x.eml", b"\x00\x01\x02")]
+
+
+def test_a_forward_under_a_damaged_code_is_opened_as_far_as_it_goes():
+    head = header([("Content-Type", "message/rfc822"), ("Content-Transfer-Encoding", "base64")])
+    mail = open_mail(mixed(head + b"\r\n" + part(FORWARD).split(b"\r\n\r\n", 1)[1].rstrip() + b"!"))
+    assert "encoding_damaged" in mail.defects
+    assert [a.data for a in documents(mail)] == [PDF]
 
 
 def test_the_mail_that_a_bounce_returns_is_no_application():
@@ -376,7 +383,7 @@ def test_a_part_that_cannot_be_written_out_again_is_kept_without_its_header(monk
     mail = open_mail(mixed(returned, subtype="report"))
     assert mail.attachments[0].data.decode().strip() == "戻り"
     returned = part(FORWARD, "message/rfc822", encoding="8bit", disposition=None)
-    assert open_mail(mixed(returned, subtype="report")).attachments[0].data == b""
+    assert open_mail(mixed(returned, subtype="report")).attachments[0].data.strip() == b""
 
 
 def test_what_mail_parser_would_log_stays_out_of_the_logs(caplog):

@@ -1,0 +1,237 @@
+"""`queue`, `show` and `log`: what waits, one case, its history. Reading only; what staff read is Japanese."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.engine import RowMapping
+
+from config import request_types
+from parsers.reading import application_from_json
+
+from . import audit, cases, schema
+from .case import CaseKind, State, final
+from .cases import Case
+from .commands import STATE_WORDS
+from .console import Answer, UsageError, aligned, described, local, opened
+from .draft import LetterKind
+from .planning import TaskKind
+from .reading_console import application_lines
+from .store import every, one
+
+# Whose move it is; a returned form names its term besides.
+WAITS_FOR: Mapping[State, str] = {
+    State.RECEIVED: "システム",
+    State.RETURNED: "申請者",
+    State.AWAITING_DECISION: "承認者",
+    State.ON_HOLD: "承認者",
+    State.APPROVED: "システム",
+    State.EXECUTING: "システム",
+    State.FULFILLED: "システム（通知送付）",
+    State.HELD: "センター",
+}
+TASK_WORDS: Mapping[TaskKind, str] = {
+    TaskKind.ISSUE: "発行",
+    TaskKind.REVOKE: "失効",
+    TaskKind.CHANGE: "登録の変更",
+    TaskKind.CLOSE: "登録の終了",
+}
+TASK_STATES: Mapping[str, str] = {"pending": "未実施", "done": "済", "failed": "失敗", "cancelled": "取消"}
+LETTER_STATES: Mapping[str, str] = {"queued": "送信待ち", "sending": "送信中", "sent": "送信済み", "failed": "送信失敗"}
+LETTER_WORDS: Mapping[LetterKind, str] = {
+    LetterKind.RECEIPT: "受付",
+    LetterKind.DEFECTS: "不備",
+    LetterKind.GUIDANCE: "案内",
+    LetterKind.UNREADABLE: "読取不可",
+    LetterKind.RETURNED: "差戻し",
+    LetterKind.QUESTION: "照会",
+    LetterKind.ON_HOLD: "保留中",
+    LetterKind.REJECTION: "却下",
+    LetterKind.WITHDRAWN: "取下げ",
+    LetterKind.ISSUE_NOTICE: "発行通知",
+    LetterKind.PASSWORD: "パスワード",
+    LetterKind.RENEWAL_NOTICE: "更新通知",
+    LetterKind.ISSUED_TO_APPLICANT: "発行完了",
+    LetterKind.SCHEDULED_REVOCATION: "失効予約",
+    LetterKind.REVOKED: "失効完了",
+    LetterKind.REGISTRATION_CHANGED: "登録変更完了",
+    LetterKind.ADDRESS_CHANGED_OLD: "変更前アドレスへの連絡",
+    LetterKind.CANCELLED: "解約完了",
+    LetterKind.HANDOVER_DONE: "担当変更完了",
+    LetterKind.HANDOVER_PREDECESSOR: "前任者への連絡",
+    LetterKind.APPROVAL_REQUEST: "承認依頼",
+    LetterKind.APPROVAL_REMINDER: "承認依頼の催促",
+    LetterKind.DECISION_RECORDED: "判断の確認",
+    LetterKind.DECISION_REFUSED: "返信の不受理",
+    LetterKind.REPLY_UNCLEAR: "返信の問い返し",
+    LetterKind.STAFF_NOTICE: "センターへのお知らせ",
+}
+
+
+def queue(arguments: argparse.Namespace) -> Answer:
+    """Every case that is not at its end, mail that was set aside, letters that could not be delivered."""
+    now = arguments.clock()
+    letters = schema.letters
+    with opened(arguments) as (_, store), store.transaction() as tx:
+        waiting = cases.in_state(tx, *(state for state in State if not final(state)))
+        held = every(tx, select(schema.mails).where(schema.mails.c.state == "held").order_by(schema.mails.c.id))
+        failed = every(
+            tx,
+            select(letters.c.id, letters.c.kind, letters.c.error, schema.cases.c.number)
+            .outerjoin(schema.cases, schema.cases.c.id == letters.c.case_id)
+            .where(letters.c.state == "failed")
+            .order_by(letters.c.id),
+        )
+    document = {
+        "cases": [_case_json(case) | {"waits_for": _waits_for(case)} for case in waiting],
+        "held_mails": [{"id": row["id"], "arrived_at": row["arrived_at"], "reason": row["reason"]} for row in held],
+        "failed_letters": [{"id": row["id"], "kind": row["kind"], "case": row["number"]} for row in failed],
+    }
+    lines = _waiting_lines(waiting, now) + _held_lines(held) + _failed_lines(failed)
+    return Answer("\n".join(lines) or "待っている案件はありません。", document)
+
+
+def _waiting_lines(waiting: list[Case], now: datetime) -> list[str]:
+    rows = [("受付番号", "状態", "待ち先", "申請種別", "申請者", "到着", "経過")]
+    for case in waiting:
+        days = f"{(now - case.arrived_at).days}日"
+        company = case.applicant_company or "-"
+        rows.append(
+            (case.number, STATE_WORDS[case.state], _waits_for(case), _word(case), company, local(case.arrived_at), days)
+        )
+    return aligned(rows) if waiting else []
+
+
+def _held_lines(held: Any) -> list[str]:  # noqa: ANN401 - rows of a query
+    rows = [(f"  メール {row['id']}", local(row["arrived_at"]), row["reason"]) for row in held]
+    return [f"確認が必要なメール（{len(rows)}通）", *aligned(rows)] if rows else []
+
+
+def _failed_lines(failed: Any) -> list[str]:  # noqa: ANN401 - rows of a query
+    rows = [(f"  通知 {row['id']}", LETTER_WORDS[LetterKind(row["kind"])], row["number"] or "-") for row in failed]
+    return [f"届けられなかった通知（{len(rows)}通）", *aligned(rows)] if rows else []
+
+
+def _waits_for(case: Case) -> str:
+    if case.state is State.RETURNED and case.deadline is not None:
+        return f"{WAITS_FOR[case.state]}（{local(case.deadline)[:10]}まで）"
+    return WAITS_FOR[case.state]
+
+
+def show(arguments: argparse.Namespace) -> Answer:
+    """One case: what was read, what was decided, its tasks, its letters."""
+    letters = schema.letters
+    with opened(arguments) as (_, store), store.transaction() as tx:
+        case = _found(tx, arguments.number)
+        tasks = cases.tasks(tx, case.id)
+        decisions = every(
+            tx,
+            select(schema.decisions)
+            .where(schema.decisions.c.case_id == case.id)
+            .order_by(schema.decisions.c.decided_at, schema.decisions.c.id),
+        )
+        sent = every(tx, select(letters).where(letters.c.case_id == case.id).order_by(letters.c.id))
+        reading = one(
+            tx,
+            select(schema.applications.c.reading).where(
+                schema.applications.c.case_id == case.id, schema.applications.c.version == case.version
+            ),
+        )
+    document = _case_json(case) | {
+        "waits_for": None if final(case.state) else _waits_for(case),
+        "application": reading["reading"] if reading else None,
+        "decisions": [
+            {key: row[key] for key in ("version", "approver", "verb", "argument", "decided_at")} for row in decisions
+        ],
+        "tasks": [asdict(task) for task in tasks],
+        "letters": [{key: row[key] for key in ("kind", "recipient", "message_id", "state", "sent_at")} for row in sent],
+    }
+    form = application_lines(application_from_json(reading["reading"]), request_types.load()) if reading else []
+    dated = [
+        ("  " + TASK_WORDS[task.kind], TASK_STATES[task.state], f"期日 {local(task.due_at)}" if task.due_at else "")
+        for task in tasks
+    ]
+    lines = [
+        *_head(case),
+        *_part("申請書", [f"  {line}" for line in form]),
+        *_part("判断", aligned([_decision(row) for row in decisions])),
+        *_part("実施内容", aligned(dated)),
+        *_part("通知", aligned([_letter(row) for row in sent])),
+    ]
+    return Answer("\n".join(lines), document)
+
+
+def _head(case: Case) -> list[str]:
+    pairs = [
+        ("受付番号", case.number),
+        ("状態", STATE_WORDS[case.state]),
+        ("申請種別", f"{_word(case)}（第{case.version}版）"),
+        ("申請者", " ".join(filter(None, (case.applicant_company, case.applicant_name))) or "-"),
+        ("到着", local(case.arrived_at)),
+        ("受領", local(case.accepted_at) if case.accepted_at else "まだ受領していません"),
+    ]
+    if not final(case.state):
+        pairs.insert(2, ("待ち先", _waits_for(case)))
+    return described(pairs)
+
+
+def _part(title: str, lines: list[str]) -> list[str]:
+    return ["", title, *lines] if lines else []
+
+
+def _decision(row: RowMapping) -> tuple[str, ...]:
+    said = f"{row['verb']} {row['argument']}".strip()
+    return (f"  {local(row['decided_at'])}", row["approver"], said, f"第{row['version']}版")
+
+
+def _letter(row: RowMapping) -> tuple[str, ...]:
+    kind = LETTER_WORDS[LetterKind(row["kind"])]
+    return (f"  {kind}", row["recipient"], LETTER_STATES[row["state"]], local(row["sent_at"]))
+
+
+def log(arguments: argparse.Namespace) -> Answer:
+    """The audit events of one case."""
+    with opened(arguments) as (_, store), store.transaction() as tx:
+        records = audit.records(tx, _found(tx, arguments.number).id)
+    rows = [
+        (
+            local(record.at),
+            record.kind,
+            record.actor,
+            " ".join(f"{key}={value}" for key, value in record.detail.items()),
+        )
+        for record in records
+    ]
+    return Answer("\n".join(aligned(rows)), [asdict(record) for record in records])
+
+
+def _found(tx: Connection, number: str) -> Case:
+    case = cases.find(tx, number.strip())
+    if case is None:
+        raise UsageError(f"there is no case {number}; `ogis-lra queue` lists those that wait")
+    return case
+
+
+def _word(case: Case) -> str:
+    if case.request_type is None:
+        return "更新" if case.kind is CaseKind.RENEWAL else "種別未定"
+    return request_types.load().types[case.request_type].word
+
+
+def _case_json(case: Case) -> dict[str, Any]:
+    keys = (
+        "number",
+        "kind",
+        "state",
+        "request_type",
+        "version",
+        "applicant_company",
+        "applicant_name",
+        "applicant_email",
+        "arrived_at",
+        "accepted_at",
+    )
+    return {key: getattr(case, key) for key in keys}
