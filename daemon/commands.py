@@ -18,7 +18,7 @@ from parsers.application import amended
 from parsers.reading import Application
 from parsers.reply import Command, Verb
 
-from . import approval, assessment, cases, letters, registrations, wording
+from . import approval, assessment, cases, letters, registrations, staff_letters, wording
 from .answers import answer
 from .case import Event, State
 from .cases import Case
@@ -242,16 +242,7 @@ def _help(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
     return "操作のご案内", [
         "承認依頼メールに返信し、1行目に次のいずれか一つをご記入ください。",
         "",
-        "承認",
-        "却下 理由",
-        "差戻し 理由",
-        "質問 文",
-        "保留 理由",
-        "修正 項目=値（複数行可。修正後、あらためて承認を依頼します）",
-        "種別変更 種別",
-        "失効日 日付",
-        "対象 登録番号",
-        "メモ 文",
+        *staff_letters.request_commands(),
         "",
         "新しいメールでは、次の操作ができます。",
         "一覧 ／ 照会 受付番号 ／ ヘルプ",

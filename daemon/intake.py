@@ -72,7 +72,7 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
     mail = open_mail(centre.blobs.get(row.digest))
     opened = _open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
-        outcome = receive(tx, centre, Delivery(row, mail, opened), now=now)
+        outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
         settings = centre.settings.mailbox
         ledger.settle(
             tx,
@@ -84,6 +84,10 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
         )
         centre.audit.append(tx, "mail_read", at=now, actor="system", mail=row.id, outcome=outcome.name)
     return True
+
+
+def _is_own(centre: Centre, mail: Mail) -> bool:
+    return any(sender.address.lower() == centre.office.address.lower() for sender in mail.senders)
 
 
 def _open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, ...]:

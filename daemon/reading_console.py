@@ -58,9 +58,7 @@ def form(arguments: argparse.Namespace) -> Answer:
         write_xlsx(arguments.xlsx, form=newest, table=request_types.load())
     except OSError as error:
         raise UsageError(f"{arguments.xlsx} cannot be written: {error.strerror}") from error
-    return Answer(
-        f"{arguments.xlsx}: {newest.mark}", {"file": str(arguments.xlsx), "form_version": newest.version}
-    )
+    return Answer(f"{arguments.xlsx}: {newest.mark}", {"file": str(arguments.xlsx), "form_version": newest.version})
 
 
 def read(arguments: argparse.Namespace) -> Answer:

@@ -6,7 +6,7 @@ shown to staff.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -37,15 +37,21 @@ class Outcome:
 def receive(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:
     """Deal with one mail. The order matters: a reply with a token first, then forms, then everything else."""
     mail = delivery.mail
-    if delivery.sender.lower() == centre.office.address.lower():
-        return Outcome("own_mail")
+    if delivery.own and not delivery.opened:
+        return Outcome("own_mail", for_staff=True)
     if replies.concerns_decision(centre, mail):
         return Outcome(replies.handle(tx, centre, mail, delivery.row, now=now))
     if delivery.forms():
-        return _take_forms(tx, centre, delivery, now=now)
-    if any(problem.code == "no_text_layer" for _, problem in delivery.problems()):
-        return _hold_pictures(tx, centre, delivery, now=now)
-    return _no_form(tx, centre, delivery, now=now)
+        outcome = _take_forms(tx, centre, delivery, now=now)
+    elif any(problem.code == "no_text_layer" for _, problem in delivery.problems()):
+        outcome = _hold_pictures(tx, centre, delivery, now=now)
+    else:
+        outcome = _no_form(tx, centre, delivery, now=now)
+    if delivery.overgrown and not outcome.for_staff:
+        lines = ["メールの構造が複雑なため、一部を読み取っていません。原本をご確認ください。"]
+        show(tx, centre, delivery, "一部を読み取れないメール", lines, now)
+        outcome = replace(outcome, for_staff=True)
+    return outcome
 
 
 def _take_forms(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:

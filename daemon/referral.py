@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from parsers.mail import Attachment, Mail
+from parsers.mail import Attachment, Mail, explain
 from parsers.reading import Application, Problem, Reading
 
 from . import post
@@ -41,11 +41,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One mail with everything that was read from it."""
+    """One mail with everything that was read from it; `own` when it claims to come from our own address."""
 
     row: MailRow
     mail: Mail
     opened: tuple[Opened, ...]
+    own: bool = False
 
     @property
     def sender(self) -> str:
@@ -55,7 +56,12 @@ class Delivery:
     @property
     def answerable(self) -> bool:
         """Whether we may answer by ourselves (RFC 3834 §2): a person wrote it, from one address."""
-        return bool(self.sender) and self.mail.automatic is None and not self.mail.suspicions
+        return bool(self.sender) and not self.own and self.mail.automatic is None and not self.mail.suspicions
+
+    @property
+    def overgrown(self) -> bool:
+        """Whether parts of the mail were beyond the reader's limits, so that a form in them was not seen."""
+        return bool({"nested_too_deeply", "too_many_parts", "structure_unreadable"} & set(self.mail.defects))
 
     @property
     def is_report(self) -> bool:
@@ -99,7 +105,7 @@ def show(
         f"件名：{mail.subject or '（なし）'}",
         f"添付：{'、'.join(each.attachment.name for each in delivery.opened) or 'なし'}",
     ]
-    head += [f"注意：{suspicion}" for suspicion in mail.suspicions]
+    head += [f"注意：{explain(suspicion)}" for suspicion in mail.suspicions]
     enclosures = _enclosures(delivery)
     if delivery.opened and not enclosures:
         folder = centre.settings.mailbox.staff_folder

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 from daemon.demo.server import MailServer
-from daemon.demo.stage import AUTHSERV_ID, CENTRE, PASSWORD, Clock
+from daemon.demo.stage import AUTHSERV_ID, Clock
 from daemon.demo.story import AOZORA, HANAKO
-from support.centres import PEOPLE, START, Centres, form
-from support.stops import APPROVERS, Life
+from support.centres import START, Centres, form
+from support.stops import Life, end_of, faults_of
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +26,27 @@ def registered(centres, tmp_path_factory):
     return Centres(folder)
 
 
+def _begin(registered, folder, server, clock):
+    clock.move(START + timedelta(days=1))
+    registered.open(folder, server, clock, companies=False).centre.close()
+    return Life(registered, folder, server, clock)
+
+
 @pytest.fixture
 def life(registered, tmp_path, server, clock):
     """A life that is about to begin, the day after."""
-    clock.move(START + timedelta(days=1))
-    for address in (CENTRE, *APPROVERS, *PEOPLE):
-        server.add_mailbox(address, PASSWORD)
-    opened = registered.open(tmp_path / "centre", server, clock, companies=False)
-    opened.centre.close()
-    living = Life(registered, tmp_path / "centre", server, clock)
+    living = _begin(registered, tmp_path / "centre", server, clock)
     yield living
     living.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(registered, tmp_path_factory):
+    """The end of a life that nothing interrupted."""
+    clock = Clock(START)
+    with MailServer(authserv_id=AUTHSERV_ID, clock=clock) as server:
+        living = _begin(registered, tmp_path_factory.mktemp("undisturbed") / "centre", server, clock)
+        living.live()
+        assert not faults_of(living)
+        living.close()
+        return end_of(living)

@@ -4,34 +4,82 @@ Each fault below ends the process at exactly one place (runtime notes §7). The 
 does everything: it reads, asks, decides, issues, revokes, publishes a CRL, and sends a notice and a password.
 """
 
+from dataclasses import dataclass
+
 import pytest
 from daemon import intake, upkeep
-from support.stops import (
-    Stop,
-    Tripwire,
-    Trouble,
-    at_door,
-    at_event,
-    at_function,
-    at_part,
-    at_sql,
-    end_of,
-    faults_of,
-)
-
-UNDISTURBED = []
+from daemon.loop import run_round
+from support.stops import Fault, Stop, Tripwire, Trouble, at_door, at_event, at_function, at_part, at_sql
+from support.stops import end_of, faults_of
 
 
-@pytest.fixture
-def undisturbed(request):
-    """The end of a life that nothing interrupted; lived once per process."""
-    return request.getfixturevalue("undisturbed_end")
+@dataclass(frozen=True)
+class Place:
+    """Where it stops, from which phase of the life on, and what a stop there leaves behind for good."""
+
+    step: str
+    name: str
+    phase: str
+    fault: Fault
+    skip: int = 0
+    twice: int = 0
+    abandoned: int = 0
+
+    def __str__(self):
+        return f"{self.step}-{self.name}".replace(" ", "_")
 
 
-# phase, where, what else is left behind: skipped touches, letters sent twice, serial numbers abandoned
-FETCH = {
-    "mail fetched, nothing stored": ("application", at_part("blobs", "put"), {}),
-    "mail stored, not in the ledger": ("application", at_part("blobs", "put", after=True), {}),
-    "ledger row not committed": ("application", at_sql("INSERT INTO sightings"), {}),
-    "ledger row committed": ("application", at_sql("INSERT INTO sightings", committed=True), {}),
-}
+PLACES = [
+    Place("1", "fetched nothing stored", "application", at_part("blobs", "put")),
+    Place("1", "stored not in the ledger", "application", at_part("blobs", "put", after=True)),
+    Place("1", "ledger row not committed", "application", at_sql("INSERT INTO sightings")),
+    Place("1", "ledger row committed", "application", at_sql("INSERT INTO sightings", committed=True)),
+    Place("2", "attempt not counted", "application", at_sql("UPDATE mails SET attempts")),
+    Place("2", "attempt counted", "application", at_sql("UPDATE mails SET attempts", committed=True)),
+    Place("2", "document stored", "application", at_part("blobs", "put", after=True), skip=1),
+    Place("2", "in the parser", "application", at_function(intake, "read_document")),
+    Place("3", "case opened", "application", at_event("case_opened")),
+    Place("3", "letters half queued", "application", at_event("letter_queued"), skip=1),
+    Place("3", "consequences not committed", "application", at_event("mail_read")),
+    Place("3", "consequences committed", "application", at_event("mail_read", committed=True)),
+    Place("3", "before filing", "application", at_door("open_mailbox", "file")),
+    Place("3", "filed not noted", "application", at_door("open_mailbox", "file", after=True)),
+    Place("3", "filing noted", "application", at_sql("UPDATE sightings SET filed_at", committed=True)),
+    Place("4", "token spent", "approval", at_sql("UPDATE requests SET state", "used")),
+    Place("4", "decision recorded", "approval", at_event("decision_taken")),
+    Place("4", "case approved", "approval", at_event("case_approved")),
+    Place("4", "decision committed", "approval", at_event("case_approved", committed=True)),
+    Place("5", "case not started", "approval", at_event("case_started")),
+    Place("5", "case started", "approval", at_event("case_started", committed=True)),
+    Place("5", "serial not committed", "approval", at_event("serial_reserved")),
+    Place("5", "serial committed", "approval", at_event("serial_reserved", committed=True), abandoned=1),
+    Place("5", "before signing", "approval", at_part("signer", "sign_certificate"), abandoned=1),
+    Place("5", "signed not recorded", "approval", at_part("signer", "sign_certificate", after=True), abandoned=1),
+    Place("5", "certificate recorded not committed", "approval", at_event("certificate_issued"), abandoned=1),
+    Place("5", "old certificate revoked not committed", "approval", at_event("certificate_revoked"), abandoned=1),
+    Place("5", "password sealed not committed", "approval", at_part("vault", "seal", after=True), abandoned=1),
+    Place("5", "case ended", "approval", at_event("case_done", committed=True)),
+    Place("5", "before the CRL is signed", "approval", at_part("signer", "sign_crl")),
+    Place("5", "CRL signed not recorded", "approval", at_event("crl_published")),
+    Place("5", "CRL recorded not written", "approval", at_function(upkeep, "write_durably")),
+    Place("6", "letter taken up", "application", at_sql("UPDATE letters SET state", "sending", committed=True)),
+    Place("6", "before SMTP", "application", at_door("open_transport", "send")),
+    Place("6", "letter accepted not noted", "application", at_door("open_transport", "send", after=True), twice=1),
+    Place("6", "letter sent", "application", at_event("letter_sent", committed=True)),
+    Place("6", "password taken up", "password", at_sql("UPDATE letters SET state", "sending", committed=True)),
+    Place("6", "password unsealed", "password", at_part("vault", "open", after=True)),
+    Place("6", "password accepted not noted", "password", at_door("open_transport", "send", after=True), twice=1),
+    Place("6", "password sent not committed", "password", at_event("letter_sent"), twice=1),
+    Place("6", "password sent key there", "password", at_part("vault", "destroy")),
+    Place("6", "password sent key destroyed", "password", at_part("vault", "destroy", after=True)),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_a_stop_and_a_start_end_as_if_nothing_had_happened(life, undisturbed, place):
+    wire = Tripwire(Stop, skip=place.skip)
+    life.live(place.phase, place.fault, wire)
+    assert wire.sprung
+    assert life.restarts == 1
+    assert end_of(life) == undisturbed
+    assert faults_of(life, twice=place.twice, abandoned=place.abandoned) == []

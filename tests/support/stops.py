@@ -275,7 +275,7 @@ def faults_of(life: Life, *, twice: int = 0, abandoned: int = 0) -> list[str]:
         letters = every(tx, select(schema.letters))
         unfiled = every(tx, select(schema.sightings).where(schema.sightings.c.filed_at.is_(None)))
         mails = every(tx, select(schema.mails))
-    faults += _delivery_faults(life, [row for row in letters if row["created_at"] > life.began], twice)
+    faults += _delivery_faults(life, [row for row in letters if row["created_at"] >= life.began], twice)
     faults += [f"letter {row['id']} is {row['state']}" for row in letters if row["state"] != "sent"]
     faults += [f"sighting {row['id']} is not filed" for row in unfiled]
     faults += [f"mail {row['id']} is damaged" for row in mails if len(centre.blobs.get(row["digest"])) != row["size"]]
