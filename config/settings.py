@@ -6,13 +6,33 @@ one; secrets are never in the file, only the names of credentials (`config.crede
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
+
+SECURITIES = ("tls", "starttls", "plain")
+BUNDLES = ("modern", "legacy")
+
+# The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
+# finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "ca.crl_days": (1, 365),
+    "policy.renewal_days": (0, 365),
+    "policy.password_delay_minutes": (0, 10_080),
+    "policy.request_days": (1, 365),
+    "policy.resubmission_days": (1, 365),
+    "policy.lease_minutes": (1, 1_440),
+    "policy.cancel_minutes": (0, 10_080),
+    "run.poll_seconds": (1, 3_600),
+}
+
+_ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
 class SettingsError(ValueError):
@@ -86,6 +106,7 @@ class CaSettings:
     issuing_url: str = "http://ca.lra.example/issuing.cer"
     root_url: str = "http://ca.lra.example/root.cer"
     profile: str = "subscriber"
+    policy_oid: str = ""
     bundle: str = "modern"
     crl_days: int = 7
     passphrase_credential: str = "ca-passphrase"  # noqa: S105 - the name of a credential, not its value
@@ -148,32 +169,65 @@ def load(path: Path) -> Settings:
 
 
 def build(raw: Mapping[str, Any], *, base: Path, source: str = "settings") -> Settings:
-    """Make settings from parsed TOML; a relative `data_dir` is taken from `base`. Raises SettingsError."""
+    """Make settings from parsed TOML; relative paths are taken from `base`. Raises SettingsError."""
     settings = typing.cast(Settings, _read(Settings, raw, source))
-    settings = dataclasses.replace(settings, data_dir=(base / settings.data_dir).absolute())
     _check(settings, source)
-    return settings
+    return dataclasses.replace(
+        settings,
+        data_dir=(base / settings.data_dir).absolute(),
+        credentials_dir=_absolute(base, settings.credentials_dir),
+        mailbox=dataclasses.replace(settings.mailbox, ca_file=_absolute(base, settings.mailbox.ca_file)),
+        smtp=dataclasses.replace(settings.smtp, ca_file=_absolute(base, settings.smtp.ca_file)),
+    )
+
+
+def _absolute(base: Path, path: str) -> str:
+    return str((base / path).absolute()) if path else ""
 
 
 def _check(settings: Settings, source: str) -> None:
-    if len({approver.address.lower() for approver in settings.approvers}) < 2:
-        raise SettingsError(
-            f"{source}: [[approvers]]: two different approvers are needed, some decisions take four eyes (SPEC 2.1)"
-        )
+    """Refuse what has the right type and still cannot work."""
+    for key, fault in _faults(settings):
+        raise SettingsError(f"{source}: {key}: {fault}")
+
+
+def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every option that cannot work, and why."""
+    yield from _people_faults(settings)
     if not settings.authentication.authserv_id.strip():
-        raise SettingsError(f"{source}: authentication.authserv_id: must not be empty: any stamp would count as ours")
-    for name in ("mailbox", "smtp"):
-        security = getattr(settings, name).security
-        if security not in ("tls", "starttls", "plain"):
-            raise SettingsError(f"{source}: {name}.security: {security!r} is not one of tls, starttls, plain")
-    for block in ("policy", "run"):
-        for key, value in dataclasses.asdict(getattr(settings, block)).items():
-            if value < 0:
-                raise SettingsError(f"{source}: {block}.{key}: must not be negative")
-    if settings.ca.bundle not in ("modern", "legacy"):
-        raise SettingsError(f"{source}: ca.bundle: {settings.ca.bundle!r} is not one of modern, legacy")
-    if settings.ca.crl_days < 1:
-        raise SettingsError(f"{source}: ca.crl_days: must be at least 1")
+        yield "authentication.authserv_id", "must not be empty: any stamp would count as ours"
+    if _PASSWORD_IN_URL.search(settings.database_url):
+        yield "database_url", "must not hold a password: secrets are never in this file"
+    for name, door in (("mailbox", settings.mailbox), ("smtp", settings.smtp)):
+        if not door.host.strip():
+            yield f"{name}.host", "must not be empty"
+        if not 0 < door.port < 65536:
+            yield f"{name}.port", f"{door.port} is not a port (1 to 65535)"
+        if door.security not in SECURITIES:
+            yield f"{name}.security", f"{door.security!r} is not one of {', '.join(SECURITIES)}"
+    folders = (settings.mailbox.folder, settings.mailbox.filed_folder, settings.mailbox.staff_folder)
+    if len(set(folders)) < len(folders) or not all(folders):
+        yield "mailbox", "folder, filed_folder and staff_folder must be three different folders"
+    if settings.ca.bundle not in BUNDLES:
+        yield "ca.bundle", f"{settings.ca.bundle!r} is not one of {', '.join(BUNDLES)}"
+    for name, (least, most) in LIMITS.items():
+        block, _, key = name.partition(".")
+        value = getattr(getattr(settings, block), key)
+        if not least <= value <= most:
+            yield name, f"{value} is not between {least} and {most}"
+
+
+def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    addresses = [approver.address.lower() for approver in settings.approvers]
+    if len(set(addresses)) < 2:
+        yield "[[approvers]]", "two different approvers are needed, some decisions take four eyes (SPEC 2.1)"
+    if len(set(addresses)) < len(addresses):
+        yield "[[approvers]]", "an approver is listed twice"
+    for key, address in (("centre", settings.centre.address), *(("approvers", each) for each in addresses)):
+        if not _ADDRESS.fullmatch(address):
+            yield f"{key}.address", f"{address!r} is not a mail address"
+    if settings.centre.address.lower() in addresses:
+        yield "[[approvers]]", "the centre's own mailbox cannot be an approver"
 
 
 def _read(kind: type, raw: Mapping[str, Any], where: str) -> object:

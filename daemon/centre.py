@@ -5,12 +5,12 @@ Nothing in the house reads a clock, a random source or an environment by itself;
 
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ca.profiles import Profile, load_profiles
+from ca.profiles import Profile, Role, load_profiles
 from ca.signer import Signer
 from config import request_types
 from config.request_types import Table
@@ -97,7 +97,7 @@ def open_centre(
         vault=Vault(settings.data_dir / "vault", random_bytes),
         audit=Audit(keys.audit_key),
         signer=keys.signer,
-        profile=load_profiles()[settings.ca.profile],
+        profile=profiles_of(settings)[settings.ca.profile],
         token_key=keys.token_key,
         table=request_types.load(),
         office=office_of(settings),
@@ -108,6 +108,15 @@ def open_centre(
         random_bytes=random_bytes,
         sleep=sleep,
     )
+
+
+def profiles_of(settings: Settings) -> Mapping[str, Profile]:
+    """The certificate profiles, with the operator's own policy in those for subscribers (RFC 5280 §4.2.1.4)."""
+    oid = settings.ca.policy_oid
+    return {
+        name: replace(profile, policies=(oid,)) if oid and profile.role is Role.SUBSCRIBER else profile
+        for name, profile in load_profiles().items()
+    }
 
 
 def office_of(settings: Settings) -> Office:

@@ -1,30 +1,39 @@
 """`ogis-lra`: the command line of SPEC 5, a contract that scripts rely on.
 
 Exit 0 done; 1 the thing asked about is not in order; 2 wrong usage or configuration; 75 temporary failure
-(EX_TEMPFAIL of sysexits.h). Text for people; with --json one JSON document on stdout and nothing else there.
+(EX_TEMPFAIL of sysexits.h). Text for people; with --json one JSON document on stdout and nothing else there; where the
+command could not be carried out it is `{"error": "…"}`. What went wrong is said on stderr, in a sentence, never as a
+traceback.
 """
 
 import argparse
+import functools
+import io
 import json
 import logging
+import os
+import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from ca.errors import CaError
 from config.credentials import CredentialError
 from config.settings import SettingsError
 
-from . import console, service
-from .console import Answer
-from .failures import Consequence, Failure, consequence_of
-from .importing import ImportRefused
+from . import case_console, certificate_console, console, reading_console, register_console, service
+from .centre import wall_clock
+from .console import Answer, Command
+from .failures import Consequence, Failure, Kind, consequence_of, kind_of
+from .guard import attempt
 from .store import StoreError
 
 DONE, NOT_IN_ORDER, WRONG_USE, TEMPORARY = 0, 1, 2, 75
+INTERRUPTED = 130  # as every shell says of a command that Ctrl-C ended
 
 # Commands of SPEC 5 that a later stage brings; they say so instead of pretending.
 LATER = {
@@ -41,57 +50,134 @@ LATER = {
     "report": 6,
 }
 
+# SQLite's reasons that pass by themselves, or as soon as somebody makes room.
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_OURS = ("daemon", "ca", "parsers", "config")
+_MOST_DAYS = 36_500
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, run, print; returns the exit code."""
-    arguments = _parser().parse_args(argv)
-    quiet = logging.WARNING if arguments.verb == "demo" else logging.INFO
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.verbose else quiet, stream=sys.stderr, format="%(levelname)s %(message)s"
-    )
+
+def main(argv: Sequence[str] | None = None, *, clock: Callable[[], datetime] = wall_clock) -> int:
+    """Parse, run, print; returns the exit code. Raises SystemExit(2) for a command line it does not understand."""
+    parser = _parser()
+    arguments, surplus = parser.parse_known_args(argv)
+    if surplus and arguments.verb not in LATER:
+        parser.error(f"unrecognized arguments: {' '.join(surplus)}")
+    arguments.clock = clock
+    arguments.say = functools.partial(print, flush=True)
+    _speak_any_language()
+    _log_to_stderr(verbose=arguments.verbose, quiet=arguments.verb == "demo")
+    failed: list[str] = []
+    try:
+        code = attempt(arguments.verb, functools.partial(_carry_out, arguments), failed)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if code is None:
+        _complain("an error of the program itself; the line above says where (docs/operations.md)", arguments)
+        return NOT_IN_ORDER
+    return code
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    """Run the command and print its answer; every error that somebody can do something about becomes a sentence."""
     try:
         answer = arguments.run(arguments)
-    except ImportRefused as error:
-        return _complain(
-            f"{error}:\n" + "\n".join(f"  line {each.line}, {each.column}: {each.reason}" for each in error.refusals)
-        )
+        _print(answer, as_json=arguments.json)
     except Failure as error:
-        _complain(str(error))
+        _complain(str(error), arguments)
         return TEMPORARY if consequence_of(error) is Consequence.RETRY else WRONG_USE
     except (SettingsError, CredentialError, StoreError, CaError, console.UsageError) as error:
-        return _complain(str(error))
-    except OperationalError:
-        _complain("the database is busy or cannot be opened; try again")
+        _complain(str(error), arguments)
+        return WRONG_USE
+    except DBAPIError as error:
+        return _database_trouble(error, arguments)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        _complain(f"{error.filename or 'a file'}: {error.strerror}", arguments)
+        return TEMPORARY if kind_of(error) is Kind.DISK_FULL else WRONG_USE
+    if answer.in_order:
+        return DONE
+    return TEMPORARY if answer.temporary else NOT_IN_ORDER
+
+
+def _database_trouble(error: DBAPIError, arguments: argparse.Namespace) -> int:
+    """Its own text quotes statement and parameters, so only SQLite's name for the trouble is shown."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the lower octet; above it stand the details
+    name = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+    if code in _PASSING:
+        _complain(f"the database is busy or its disk is full ({name}); try again", arguments)
         return TEMPORARY
-    _print(answer, as_json=arguments.json)
-    return DONE if answer.in_order else NOT_IN_ORDER
+    _complain(f"the database cannot be used ({name}); `ogis-lra check` says more", arguments)
+    return WRONG_USE
 
 
 def _print(answer: Answer, *, as_json: bool) -> None:
     if as_json:
-        json.dump(answer.document, sys.stdout, ensure_ascii=False, indent=2, default=str)
-        print()
+        _print_json(answer.document)
     elif answer.text:
-        print(answer.text)
+        print(answer.text, flush=True)
 
 
-def _complain(sentence: str) -> int:
+def _print_json(document: Any) -> None:  # noqa: ANN401 - any document
+    print(json.dumps(document, ensure_ascii=False, indent=2, default=_plain), flush=True)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _complain(sentence: str, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        _print_json({"error": sentence})
     print(f"ogis-lra: {sentence}", file=sys.stderr)
-    return WRONG_USE
+
+
+def _speak_any_language() -> None:
+    """A terminal or pipe of another encoding shows a character it does not know as an escape, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _log_to_stderr(*, verbose: bool, quiet: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Discreet("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+
+
+class _Discreet(logging.Formatter):
+    """Our own lines as they are; of a library only that it said something: it may quote a mail or a name."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name.partition(".")[0] in _OURS:
+            return super().format(record)
+        return f"{record.levelname} {record.name}: a message of a library, left out ({record.module}:{record.lineno})"
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 0 <= days <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{days} is not between 0 and {_MOST_DAYS}")
+    return days
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ogis-lra", description="The LRA centre's back office: from mail to certificate."
+        prog="ogis-lra", description="The LRA centre's back office: from mail to certificate.", allow_abbrev=False
     )
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     shared.add_argument("--config", type=Path, default=Path("ogis-lra.toml"), help="configuration file")
     shared.add_argument("--json", action="store_true", help="one JSON document on stdout")
     shared.add_argument("--verbose", action="store_true", help="more log lines on stderr")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
 
-    def add(name: str, run: Any, words: str) -> argparse.ArgumentParser:  # noqa: ANN401 - a command function
-        verb = verbs.add_parser(name, parents=[shared], help=words, description=words)
+    def add(name: str, run: Command, words: str) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, parents=[shared], help=words, description=words, allow_abbrev=False)
         verb.set_defaults(run=run)
         return verb
 
@@ -103,25 +189,26 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--once", action="store_true", help="one round of everything due, then exit")
     run.add_argument("--role", help=argparse.SUPPRESS)
     run.add_argument("--shadow", action="store_true", help=argparse.SUPPRESS)
-    form = add("form", console.form, "the blank application form")
+    form = add("form", reading_console.form, "the blank application form")
     form.add_argument("--xlsx", type=Path, metavar="OUT", help="write the Excel form")
     for name in ("--pdf", "--fill", "--learn", "--out"):
         form.add_argument(name, type=Path, help=argparse.SUPPRESS)
-    read = add("read", console.read, "read a form as the service would; changes nothing")
-    read.add_argument("file", type=Path, metavar="FILE")
+    read = add("read", reading_console.read, "read a form as the service would; changes nothing")
+    read.add_argument("file", type=Path, metavar="FILE", help="a PDF, or a mail (.eml) with all its attachments")
     read.add_argument("--received", metavar="DATE", help="day of receipt, YYYY-MM-DD (default: today in Japan)")
-    add("queue", console.queue, "what waits, and for whom")
-    add("show", console.show, "one case").add_argument("number", metavar="NO")
-    add("log", console.log, "the history of one case").add_argument("number", metavar="NO")
-    certs = add("certs", console.certs, "all certificates")
-    certs.add_argument("--expiring", type=int, metavar="DAYS", help="only those that end within so many days")
-    cert = add("cert", console.cert, "one certificate")
+    add("queue", case_console.queue, "what waits, and for whom")
+    add("show", case_console.show, "one case").add_argument("number", metavar="NO")
+    add("log", case_console.log, "the history of one case").add_argument("number", metavar="NO")
+    certs = add("certs", certificate_console.certs, "all certificates")
+    certs.add_argument("--expiring", type=_days, metavar="DAYS", help="only those that end within so many days")
+    cert = add("cert", certificate_console.cert, "one certificate")
     cert.add_argument("serial", metavar="SERIAL")
     cert.add_argument("--pem", action="store_true", help="print the certificate itself")
-    add("crl", console.crl, "the newest CRL").add_argument("--publish", action="store_true", help="make a new one now")
-    add("verify", console.verify, "do register, certificates, CRL and audit chain agree?")
+    crl = add("crl", certificate_console.crl, "the newest CRL")
+    crl.add_argument("--publish", action="store_true", help="make a new one now")
+    add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")
     for name, words in (("companies", "companies known to the service"), ("registrations", "registered persons")):
-        group = add(name, console.register_of(name), words)
+        group = add(name, register_console.register_of(name), words)
         group.add_argument("action", choices=("import", "list", "show"))
         group.add_argument("subject", nargs="?", metavar="FILE|ID")
     for name, stage in LATER.items():

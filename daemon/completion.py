@@ -6,7 +6,7 @@ the same functions.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -25,6 +25,8 @@ from .letters import CaseFacts, Draft, insert_password
 from .matching import PERSON_FIELDS, Registration, person_from
 from .planning import JST, TaskKind
 from .store import every
+
+_SATURDAY = 5
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,10 @@ def carry_out(
             done.changed_from = registrations.change(tx, task.registration_id, person, now=now)
             registrations.learn_company(tx, person, now=now)
         else:
-            done.closed = registrations.get(tx, task.registration_id)
-            registrations.close(tx, task.registration_id, now=now)
+            ending = registrations.get(tx, task.registration_id)
+            if ending.state != "closed":
+                done.closed = ending
+                registrations.close(tx, task.registration_id, now=now)
         cases.finish_task(tx, task, now=now)
         centre.audit.append(
             tx,
@@ -164,8 +168,11 @@ def quiet_until(registration: Registration, now: datetime) -> datetime:
     changed_at = registration.email_changed_at
     if changed_at is None:
         return now
-    until = changed_at.astimezone(JST) + timedelta(days=1)
-    while until.weekday() >= 5:
+    start = changed_at.astimezone(JST)
+    while start.weekday() >= _SATURDAY:
+        start = datetime.combine(start.date() + timedelta(days=1), time(0), JST)
+    until = start + timedelta(days=1)
+    while until.weekday() >= _SATURDAY:
         until += timedelta(days=1)
     return max(now, until)
 
@@ -263,6 +270,9 @@ def tell_revoked(
     """失効完了 or 解約完了: what a revocation that was carried out, at once or on its day, is told by."""
     office, facts, name = centre.office, approval.facts_of(case), target.person.name_ja
     if case.request_type is RequestType.CANCELLATION:
+        if done.closed is None:
+            # An earlier application has ended the registration; its completion was told then.
+            return
         # The leaver is not written to by default (domain notes D.10).
         draft = letters.cancelled(office, facts, name=name, at=now, user_company=target.person.company_ja)
         _to_applicant(tx, centre, case, draft, "cancelled", now)

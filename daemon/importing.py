@@ -5,23 +5,32 @@ Files may be UTF-8 (with or without BOM) or CP932. The first line names the colu
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from parsers.normalise import mail_address
+from parsers.normalise import company_key, mail_address, person_key
 
 from . import registrations
 from .matching import PERSON_FIELDS, Person
 
 COMPANY_COLUMNS = ("name_ja", "name_en", "domains")
 
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.IGNORECASE)
+# csv puts the cells of a row that is longer than its heading under this name.
+_SURPLUS = "surplus cells"
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A line that cannot be taken: its number in the file (the heading is 1), the column and why, in English."""
+    """A line that cannot be taken: its number in the file (the heading is 1), the column and why, in English.
+
+    The reason never repeats the value: it may be somebody's name.
+    """
 
     line: int
     column: str
@@ -32,15 +41,19 @@ class ImportRefused(Exception):
     """Nothing was imported; `refusals` names every line that must be mended first."""
 
     def __init__(self, refusals: list[Refusal]) -> None:
-        super().__init__(f"{len(refusals)} line(s) cannot be imported; nothing was changed")
+        lines = len({refusal.line for refusal in refusals})
+        super().__init__(f"{lines} line(s) cannot be imported; nothing was changed")
         self.refusals = refusals
 
 
 def companies(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
-    """Import companies (`name_ja`, `name_en`, `domains` separated by spaces); returns how many are new and known."""
+    """Import companies (`name_ja`, `name_en`, `domains` separated by spaces); returns how many are new and known.
+
+    Raises ImportRefused before anything is written.
+    """
     rows = _rows(data, COMPANY_COLUMNS, _company_refusals)
     new = 0
-    for _, row in rows:
+    for row in rows:
         _, is_new = registrations.add_company(
             tx, name_ja=row["name_ja"], name_en=row["name_en"], domains=row["domains"].split(), now=now
         )
@@ -49,11 +62,14 @@ def companies(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
 
 
 def people(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
-    """Import registrations (the five fields of a user block); returns how many are new and how many were there."""
+    """Import registrations (the five fields of a user block); returns how many are new and how many were there.
+
+    Raises ImportRefused before anything is written.
+    """
     rows = _rows(data, PERSON_FIELDS, _person_refusals)
     known = {registration.person.keys for registration in registrations.live(tx)}
     new = 0
-    for _, row in rows:
+    for row in rows:
         person = Person(**{name: row[name] for name in PERSON_FIELDS})
         if person.keys not in known:
             registrations.enter(tx, person, now=now)
@@ -65,22 +81,44 @@ def people(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
 
 def _rows(
     data: bytes, columns: tuple[str, ...], refuse: Callable[[dict[str, str]], Iterator[tuple[str, str]]]
-) -> list[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_text(data), newline=""))
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ImportRefused([Refusal(1, name, "the heading has no such column") for name in missing])
-    rows: list[tuple[int, dict[str, str]]] = []
+) -> list[dict[str, str]]:
+    reader = csv.DictReader(io.StringIO(_text(data), newline=""), restkey=_SURPLUS, strict=True)
+    rows: list[dict[str, str]] = []
     refusals: list[Refusal] = []
-    for raw in reader:
-        row = {name: (raw.get(name) or "").strip() for name in columns}
-        if not any(row.values()):
-            continue
-        refusals += [Refusal(reader.line_num, column, reason) for column, reason in refuse(row)]
-        rows.append((reader.line_num, row))
+    try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = names
+        refusals += _heading_refusals(names, columns)
+        if refusals:
+            raise ImportRefused(refusals)
+        for raw in reader:
+            row = {name: (raw.get(name) or "").strip() for name in columns}
+            if not any(row.values()) and _SURPLUS not in raw:
+                continue
+            refusals += [Refusal(reader.line_num, column, reason) for column, reason in _cell_refusals(raw, columns)]
+            refusals += [Refusal(reader.line_num, column, reason) for column, reason in refuse(row)]
+            rows.append(row)
+    except csv.Error as error:
+        # A quote that is never closed, a NUL: what follows cannot be told apart any more.
+        raise ImportRefused([*refusals, Refusal(reader.line_num, "", "is not CSV: check the quotes")]) from error
     if refusals:
         raise ImportRefused(refusals)
     return rows
+
+
+def _heading_refusals(names: list[str], columns: tuple[str, ...]) -> Iterator[Refusal]:
+    for name in columns:
+        if names.count(name) != 1:
+            yield Refusal(1, name, "the heading names it twice" if name in names else "the heading has no such column")
+
+
+def _cell_refusals(raw: dict[str, str], columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if _SURPLUS in raw:
+        # A comma in an unquoted value moves every value after it into the wrong column.
+        yield columns[-1], "the line has more cells than the heading; put a value with a comma in quotes"
+    for name in columns:
+        if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in raw.get(name) or ""):
+            yield name, "holds a line break or another control character"
 
 
 def _text(data: bytes) -> str:
@@ -94,16 +132,18 @@ def _text(data: bytes) -> str:
 
 
 def _company_refusals(row: dict[str, str]) -> Iterator[tuple[str, str]]:
-    if not row["name_ja"]:
-        yield "name_ja", "is empty"
-    for domain in row["domains"].split():
-        if "@" in domain or "." not in domain:
-            yield "domains", "is not a mail domain such as example.co.jp"
+    if not company_key(row["name_ja"]):
+        yield "name_ja", "is empty or names no company"
+    if not all(_DOMAIN.fullmatch(domain) for domain in row["domains"].split()):
+        yield "domains", "is not a mail domain such as example.co.jp, or several separated by spaces"
 
 
 def _person_refusals(row: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for name in ("company_ja", "name_ja", "email"):
-        if not row[name]:
-            yield name, "is empty"
-    if row["email"] and mail_address(row["email"]).value != row["email"]:
+    if not company_key(row["company_ja"]):
+        yield "company_ja", "is empty or names no company"
+    if not person_key(row["name_ja"]):
+        yield "name_ja", "is empty"
+    if not row["email"]:
+        yield "email", "is empty"
+    elif mail_address(row["email"]).value != row["email"]:
         yield "email", "is not one plain mail address"

@@ -1,24 +1,31 @@
 """Opening a centre from its configuration: credentials, keys, doors. The other way in is the demo's, with its own."""
 
+import difflib
 import os
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from ca import register
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID
+from ca.profiles import Role, load_profiles
 from ca.signer import FileSigner, open_key
 from config import credentials
-from config.credentials import Secret
-from config.settings import Settings
+from config.credentials import CredentialError, Secret
+from config.settings import Settings, SettingsError
 
 from .account import Account
-from .centre import Centre, Keys, open_centre
+from .centre import Centre, Keys, open_centre, wall_clock
 from .letters import check_templates
 from .smtp import Route
 from .store import Store
 
 AUDIT_KEY = "audit-key"
 TOKEN_KEY = "token-key"  # noqa: S105 - the name of a credential, not its value
+
+_SHORTEST_KEY = 16
+"""Octets. `init` makes keys of 32; RFC 2104 section 3 wants at least the strength of the hash or a good half of it."""
 
 
 def credentials_of(settings: Settings) -> Path:
@@ -31,6 +38,17 @@ def credentials_of(settings: Settings) -> Path:
 def secret(settings: Settings, name: str) -> Secret:
     """One secret by name. Raises CredentialError."""
     return credentials.load(name, credentials_of(settings))
+
+
+def key_bytes(settings: Settings, name: str) -> bytes:
+    """A key of ours, written in hexadecimal by `init`. Raises CredentialError, which never quotes it."""
+    try:
+        key = bytes.fromhex(secret(settings, name).reveal())
+    except ValueError:
+        raise CredentialError(f"credential {name}: is not the hexadecimal key that `ogis-lra init` wrote") from None
+    if len(key) < _SHORTEST_KEY:
+        raise CredentialError(f"credential {name}: is too short for a key")
+    return key
 
 
 def sealed_key(settings: Settings, name: str = "issuing") -> Path:
@@ -57,39 +75,64 @@ def open_keys(settings: Settings) -> Keys:
     key = open_key(blob, secret(settings, settings.ca.passphrase_credential).reveal().encode())
     return Keys(
         signer=FileSigner(authority, key),
-        audit_key=bytes.fromhex(secret(settings, AUDIT_KEY).reveal()),
-        token_key=bytes.fromhex(secret(settings, TOKEN_KEY).reveal()),
+        audit_key=key_bytes(settings, AUDIT_KEY),
+        token_key=key_bytes(settings, TOKEN_KEY),
     )
 
 
 def account_of(settings: Settings) -> Account:
-    """The IMAP account with its password."""
+    """The IMAP account with its password. Raises CredentialError, SettingsError."""
     mailbox = settings.mailbox
-    return Account(
-        host=mailbox.host,
-        port=mailbox.port,
-        security=mailbox.security,
-        username=mailbox.username,
-        password=secret(settings, mailbox.password_credential),
-        folder=mailbox.folder,
-        ca_file=Path(mailbox.ca_file) if mailbox.ca_file else None,
-    )
+    password = secret(settings, mailbox.password_credential)
+    try:
+        return Account(
+            host=mailbox.host,
+            port=mailbox.port,
+            security=mailbox.security,
+            username=mailbox.username,
+            password=password,
+            folder=mailbox.folder,
+            ca_file=Path(mailbox.ca_file) if mailbox.ca_file else None,
+        )
+    except ValueError as error:
+        raise SettingsError(f"mailbox.security: {error}") from error
 
 
 def route_of(settings: Settings) -> Route:
-    """The submission server with its password."""
+    """The submission server with its password. Raises CredentialError, SettingsError."""
     smtp = settings.smtp
-    return Route(
-        host=smtp.host,
-        port=smtp.port,
-        security=smtp.security,
-        username=smtp.username or None,
-        password=secret(settings, smtp.password_credential) if smtp.username else None,
-        ca_file=Path(smtp.ca_file) if smtp.ca_file else None,
-    )
+    password = secret(settings, smtp.password_credential) if smtp.username else None
+    try:
+        return Route(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username or None,
+            password=password,
+            ca_file=Path(smtp.ca_file) if smtp.ca_file else None,
+        )
+    except ValueError as error:
+        raise SettingsError(f"smtp.security: {error}") from error
 
 
-def open_service(settings: Settings) -> Centre:
-    """The centre as the service and the commands use it; ValueError when a letter could not be written."""
+def check_profile(settings: Settings) -> None:
+    """Raise SettingsError unless `ca.profile` names a profile for subscribers.
+
+    `config` cannot know them: they belong to `ca`.
+    """
+    known = sorted(name for name, profile in load_profiles().items() if profile.role is Role.SUBSCRIBER)
+    if settings.ca.profile not in known:
+        near = difflib.get_close_matches(settings.ca.profile, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+        raise SettingsError(f"ca.profile: there is no subscriber profile {settings.ca.profile!r}{hint}")
+
+
+def open_service(settings: Settings, *, clock: Callable[[], datetime] = wall_clock) -> Centre:
+    """The centre as the service and the commands use it.
+
+    Raises SettingsError, CredentialError, CaError, StoreError; ValueError when a letter could not be written.
+    """
     check_templates()
-    return open_centre(settings, open_keys(settings), account=account_of(settings), route=route_of(settings))
+    check_profile(settings)
+    account, route = account_of(settings), route_of(settings)
+    return open_centre(settings, open_keys(settings), account=account, route=route, clock=clock)

@@ -9,6 +9,7 @@ point is a pause. A step that fails is logged and left for the next round; it ne
 """
 
 import os
+import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,16 +57,17 @@ def run(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
     while not stopping.is_set():
         progress = run_round(centre)
         if progress.quiet or progress.failed:
-            _wait(centre, stopping, wake_fd)
+            _wait(centre, wake_fd)
 
 
-def _wait(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
+def _wait(centre: Centre, wake_fd: int) -> None:
     seconds = float(centre.settings.run.poll_seconds)
     try:
         with centre.open_mailbox(centre.account) as mailbox:
             mailbox.wait(seconds, wake_fd)
     except Failure:
-        stopping.wait(seconds)
+        # Not `stopping.wait`: a signal handler that sets an event while this thread waits for it may block on its lock.
+        select.select([wake_fd], [], [], seconds)
 
 
 def wake(pipe: int) -> None:

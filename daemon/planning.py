@@ -45,7 +45,7 @@ class LiveCertificate:
 
 @dataclass(frozen=True, slots=True)
 class RegisterFacts:
-    """All that the register says about one application, gathered before the rules look at it."""
+    """All that the register says about one application, gathered on the day `as_of` (Japan), before the rules look."""
 
     match: Match = field(default_factory=lambda: Match((), ()))
     target: Registration | None = None
@@ -57,6 +57,7 @@ class RegisterFacts:
     colleagues: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
     sender: str = ""
+    as_of: date = date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,12 @@ def _revocations(
 def _revocation_sentences(
     kind: RequestType, target: Registration, facts: RegisterFacts, wished: date | None
 ) -> list[str]:
-    when = f"{wished:%Y-%m-%d} の終わり（日本時間24時）に" if wished else "承認後ただちに"
+    when = "承認後ただちに"
+    if wished is not None and wished < facts.as_of:
+        # Already past: as at acceptance (SPEC 1.3.3). Staff see it the day it becomes so; the digest changes with it.
+        when = f"失効希望日（{wished:%Y-%m-%d}）を過ぎているため、承認後ただちに"
+    elif wished is not None:
+        when = f"{wished:%Y-%m-%d} の終わり（日本時間24時）に"
     sentences = [
         f"失効：{target.person.name_ja} の証明書 {certificate.serial}"
         f"（期限 {certificate.not_after.astimezone(JST):%Y-%m-%d}）を{when}失効します。"

@@ -119,6 +119,7 @@ def _join(
         version=case.version + 1,
         registration_id=None,
         deadline=None,
+        accepted_at=None,
         thread_id=delivery.mail.message_id,
         muted=int(not delivery.answerable),
         **assessment.columns(centre, application),
@@ -228,8 +229,14 @@ def _explanation(centre: Centre, mail: Mail, kinds: Sequence[str]) -> Draft:
 
 def _pause(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> None:
     """A human mail in a case's thread may be a "please stop": nothing goes on before staff have read it."""
-    if case.state in (State.AWAITING_DECISION, State.APPROVED):
+    if case.kind is not CaseKind.APPLICATION:
+        return
+    if case.state is State.AWAITING_DECISION:
         cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor="applicant")
+    elif case.state is State.APPROVED:
+        # Its requests are spent or void: without new ones nobody could take it up again.
+        case = cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor="applicant", accepted_at=None)
+        approval.ask(tx, centre, case, now=now)
 
 
 def _thread_case(tx: Connection, delivery: Delivery) -> Case | None:

@@ -13,7 +13,7 @@ from parsers.reading import Application
 
 from . import schema
 from .matching import PERSON_FIELDS, Match, Person, Registration, match, person_of
-from .planning import LiveCertificate, RegisterFacts
+from .planning import JST, LiveCertificate, RegisterFacts
 from .store import added, changed, every, next_number, one
 
 _rows = schema.registrations
@@ -168,6 +168,7 @@ def facts(
         ),
         duplicates=duplicates,
         sender=sender,
+        as_of=now.astimezone(JST).date(),
     )
 
 

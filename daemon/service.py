@@ -5,32 +5,24 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
-from ca.errors import CaError
-from config.credentials import CredentialError
-from config.settings import Settings, SettingsError, load
+from config.settings import Settings, load
 
-from . import ceremony, loop
-from .centre import wall_clock
-from .console import Answer, UsageError
-from .failures import Failure
-from .imap import Mailbox
-from .keyring import account_of, open_keys, open_service, route_of
-from .letters import check_templates
-from .smtp import Transport
-from .store import StoreError
+from . import ceremony, checklist, loop
+from .centre import Centre
+from .console import Answer, UsageError, aligned
+from .keyring import credentials_of, open_service
 
 
 def demo(arguments: argparse.Namespace) -> Answer:
-    """The whole story, played through real IMAP and SMTP on loopback."""
+    """The whole story, played through real IMAP and SMTP on loopback; in order when it went as told."""
     try:
         from .demo import story  # noqa: PLC0415 - the embedded mail server is an optional dependency
     except ModuleNotFoundError as error:
         raise UsageError(f"the demo needs the package {error.name}; install ogis-lra[demo]") from error
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="ogis-lra-demo-"))
-    told = story.play(folder, say=_quiet if arguments.json else print)
+    told = story.play(folder, say=_quiet if arguments.json else arguments.say)
     return Answer(
         "", {"dir": str(folder), "mails": told.mails, "surprises": told.surprises}, in_order=not told.surprises
     )
@@ -42,65 +34,51 @@ def _quiet(_: str) -> None:
 
 def init(arguments: argparse.Namespace) -> Answer:
     """Make what is missing, leave what is there; safe to repeat, and brings an older database up."""
-    steps = [ceremony.write_configuration(arguments.config)]
+    written = ceremony.write_configuration(arguments.config)
     settings = load(arguments.config)
-    steps += ceremony.make_secrets(settings)
-    steps += ceremony.establish_authority(settings, now=wall_clock())
+    steps = [
+        written,
+        *ceremony.make_secrets(settings),
+        *ceremony.establish_authority(settings, now=arguments.clock()),
+    ]
     lines = [f"{'made ' if step.made else 'found'}  {step.what}" for step in steps]
-    lines.append("next: write the mailbox passwords as credentials, then `ogis-lra check` (docs/operations.md)")
+    lines += [f"next: {step}" for step in _next_steps(settings, arguments.config, fresh=written.made)]
     return Answer("\n".join(lines), [{"what": step.what, "made": step.made} for step in steps])
+
+
+def _next_steps(settings: Settings, config: Path, *, fresh: bool) -> list[str]:
+    folder = credentials_of(settings)
+    names = [settings.mailbox.password_credential, settings.smtp.password_credential]
+    missing = [str(folder / name) for name in dict.fromkeys(names) if not (folder / name).exists()]
+    steps = []
+    if fresh:
+        steps.append(
+            f"write your own values into {config}; the names and addresses of [ca] stand in the CA's certificates, so "
+            f"to change those, remove {settings.data_dir} and run `init` again before the first certificate"
+        )
+    if missing:
+        steps.append(f"write the mailbox passwords into {' and '.join(missing)} (mode 0600)")
+    return [*steps, "`ogis-lra check` (docs/operations.md)"]
 
 
 def check(arguments: argparse.Namespace) -> Answer:
     """Every outside and inside thing, one line each, with what to do where it is not in order."""
     settings = load(arguments.config)
-    verdicts = [_verdict(name, work) for name, work in _checks(settings)]
-    lines = [f"{'ok  ' if good else 'FAIL'}  {name}: {sentence}" for name, good, sentence in verdicts]
-    document = [{"check": name, "in_order": good, "message": sentence} for name, good, sentence in verdicts]
-    return Answer("\n".join(lines), document, in_order=all(good for _, good, _ in verdicts))
-
-
-def _checks(settings: Settings) -> list[tuple[str, Callable[[], str]]]:
-    def database_and_keys() -> str:
-        keys = open_keys(settings)
-        ends = keys.signer.authority.not_after
-        if ends <= wall_clock():
-            raise UsageError(f"the issuing CA expired on {ends:%Y-%m-%d}; a rollover is needed")
-        return f"schema and keys open; the issuing CA is valid until {ends:%Y-%m-%d}"
-
-    def mailbox() -> str:
-        with Mailbox.open(account_of(settings)) as opened:
-            return f"{len(opened.uids())} mail(s) in {settings.mailbox.folder}"
-
-    def transport() -> str:
-        with Transport(route_of(settings)) as opened:
-            opened.probe()
-        return f"{settings.smtp.host} accepts us"
-
-    def templates() -> str:
-        check_templates()
-        return "every letter can be written"
-
-    def clock() -> str:
-        now = wall_clock()
-        if now.year < 2026:
-            raise UsageError(f"the clock says {now:%Y-%m-%d}; set it (chrony, systemd-timesyncd)")
-        return f"{now:%Y-%m-%d %H:%M:%S} UTC"
-
-    return [
-        ("database and CA", database_and_keys),
-        ("mailbox", mailbox),
-        ("mail server", transport),
-        ("letters", templates),
-        ("clock", clock),
+    verdicts = [
+        checklist.Verdict("configuration", in_order=True, message=str(arguments.config)),
+        *checklist.verdicts(settings, arguments.clock),
     ]
-
-
-def _verdict(name: str, work: Callable[[], str]) -> tuple[str, bool, str]:
-    try:
-        return name, True, work()
-    except (Failure, CaError, CredentialError, StoreError, SettingsError, UsageError, ValueError, OSError) as error:
-        return name, False, str(error)
+    lines = []
+    rows = aligned([("ok" if each.in_order else "FAIL", each.name, each.message) for each in verdicts])
+    for row, verdict in zip(rows, verdicts, strict=True):
+        lines.append(row)
+        if verdict.next_step:
+            lines.append(f"      → {verdict.next_step}")
+    document = [
+        {"check": each.name, "in_order": each.in_order, "message": each.message, "next_step": each.next_step}
+        for each in verdicts
+    ]
+    return Answer("\n".join(lines), document, in_order=all(each.in_order for each in verdicts))
 
 
 def run(arguments: argparse.Namespace) -> Answer:
@@ -109,23 +87,41 @@ def run(arguments: argparse.Namespace) -> Answer:
         raise UsageError(
             "`run --shadow` and `run --role` come with stage 7 of the project; `run` and `run --once` work"
         )
-    centre = open_service(load(arguments.config))
+    centre = open_service(load(arguments.config), clock=arguments.clock)
     try:
-        if arguments.once:
-            progress = loop.run_round(centre)
-            text = ", ".join(f"{name} {count}" for name, count in progress.done.items())
-            document = {"done": progress.done, "failed": progress.failed}
-            return Answer(text, document, in_order=not progress.failed)
-        stopping = threading.Event()
-        receiving, sending = os.pipe()
+        return _once(centre) if arguments.once else _until_stopped(centre)
+    finally:
+        centre.close()
 
-        def stop(*_: object) -> None:
+
+def _once(centre: Centre) -> Answer:
+    """One round. What failed is still queued and taken up by the next round, so it counts as temporary."""
+    progress = loop.run_round(centre)
+    lines = aligned([(name, str(count)) for name, count in progress.done.items()])
+    if progress.failed:
+        lines.append(f"left for the next round: {', '.join(progress.failed)} (the log says why)")
+    document = {"done": progress.done, "failed": progress.failed}
+    return Answer("\n".join(lines), document, in_order=not progress.failed, temporary=True)
+
+
+def _until_stopped(centre: Centre) -> Answer:
+    stopping = threading.Event()
+    receiving, sending = os.pipe()
+    # A full pipe must not hold up a signal handler; one byte in it is as good as many.
+    os.set_blocking(sending, False)
+
+    def stop(*_: object) -> None:
+        if not stopping.is_set():
             stopping.set()
             loop.wake(sending)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+    signals = (signal.SIGTERM, signal.SIGINT)
+    former = [signal.signal(number, stop) for number in signals]
+    try:
         loop.run(centre, stopping, receiving)
-        return Answer("stopped")
     finally:
-        centre.close()
+        for number, handler in zip(signals, former, strict=True):
+            signal.signal(number, handler)
+        os.close(receiving)
+        os.close(sending)
+    return Answer("stopped")

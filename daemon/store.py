@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Executable, create_engine, event, insert, select, update
 from sqlalchemy.engine import RowMapping, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from . import schema
@@ -36,7 +37,11 @@ class Store:
     """The database of one centre."""
 
     def __init__(self, url: str) -> None:
+        """Raises StoreError for a URL that names no database this program can open."""
         self.engine = _engine(url)
+        database = self.engine.url.database
+        on_disk = self.engine.dialect.name == "sqlite" and database not in (None, "", ":memory:")
+        self._file = Path(str(database)) if on_disk else None
 
     def close(self) -> None:
         """Give back every connection."""
@@ -49,7 +54,14 @@ class Store:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to this version. Raises StoreError when the database is newer than the program."""
+        """Make the database where there is none, and bring its schema to this version.
+
+        Raises StoreError when it is newer than the program.
+        """
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite would make it readable to every user of the machine; its -wal and -shm take over this mode.
+            self._file.touch(mode=0o600)
         self._refuse_newer()
         with self.engine.begin() as connection:
             config = alembic_config()
@@ -57,7 +69,9 @@ class Store:
             command.upgrade(config, "head")
 
     def check(self) -> None:
-        """Raise StoreError unless the schema is exactly this program's."""
+        """Raise StoreError unless the schema is exactly this program's. Makes nothing, not even an empty file."""
+        if self._file is not None and not self._file.exists():
+            raise StoreError(f"there is no database at {self._file}; `ogis-lra init` makes it")
         self._refuse_newer()
         if self._revision() != ScriptDirectory.from_config(alembic_config()).get_current_head():
             raise StoreError("the database schema is older than this program; run `ogis-lra init` to bring it up")
@@ -83,10 +97,11 @@ def alembic_config() -> Config:
 
 
 def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.database and parsed.get_backend_name() == "sqlite":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
+    try:
+        engine = create_engine(make_url(url))
+    except (ArgumentError, ModuleNotFoundError) as error:
+        # The URL itself may hold a password: it is not repeated.
+        raise StoreError("database_url names no database this program can open; leave it empty for SQLite") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)

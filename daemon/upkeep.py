@@ -4,7 +4,9 @@ Everything is found by "is it past its time", never by "is it exactly now": an o
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,6 +20,7 @@ from .answers import answer
 from .blobs import write_durably
 from .case import CaseKind, Event, State
 from .centre import Centre
+from .guard import attempt
 from .planning import JST, TaskKind
 from .store import every, one
 
@@ -27,8 +30,11 @@ CRL_FILE = "issuing.crl"
 
 
 def look_after(centre: Centre) -> int:
-    """One round of everything due by the calendar; returns how many things were done."""
-    return carry_out_due(centre) + renew(centre) + approval.renew_lapsed(centre) + withdraw_expired(centre)
+    """One round of everything due by the calendar; returns how many things were done.
+
+    Each kind of work is tried by itself: what goes wrong with one must not keep a revocation from its day.
+    """
+    return sum(attempt(name, partial(work, centre)) or 0 for name, work in _CALENDAR)
 
 
 def carry_out_due(centre: Centre) -> int:
@@ -36,19 +42,22 @@ def carry_out_due(centre: Centre) -> int:
     now = centre.clock()
     with centre.store.transaction() as tx:
         waiting = [task for task in cases.pending_tasks(tx) if task.due_at is not None and task.due_at <= now]
-    done = 0
-    for case_id in dict.fromkeys(task.case_id for task in waiting):
-        with centre.store.transaction() as tx:
-            case = cases.get(tx, case_id)
-            if case.state not in (State.FULFILLED, State.CLOSED):
-                continue
-            due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at and task.due_at <= now]
-            target = registrations.get(tx, case.registration_id) if case.registration_id else None
-            result = completion.carry_out(tx, centre, case, due, now=now)
-            if target is not None:
-                completion.tell_revoked(tx, centre, case, result, target, now=now)
-            done += len(due)
-    return done
+    due = dict.fromkeys(task.case_id for task in waiting)
+    return sum(attempt(f"tasks of case {case_id}", partial(_carry_out, centre, case_id)) or 0 for case_id in due)
+
+
+def _carry_out(centre: Centre, case_id: int) -> int:
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        case = cases.get(tx, case_id)
+        if case.state not in (State.FULFILLED, State.CLOSED):
+            return 0
+        due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at and task.due_at <= now]
+        target = registrations.get(tx, case.registration_id) if case.registration_id else None
+        result = completion.carry_out(tx, centre, case, due, now=now)
+        if target is not None:
+            completion.tell_revoked(tx, centre, case, result, target, now=now)
+    return len(due)
 
 
 def renew(centre: Centre) -> int:
@@ -117,6 +126,14 @@ def withdraw_expired(centre: Centre) -> int:
             answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now)
             withdrawn += 1
     return withdrawn
+
+
+_CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
+    ("due tasks", carry_out_due),
+    ("renewals", renew),
+    ("lapsed requests", approval.renew_lapsed),
+    ("forms that never came back", withdraw_expired),
+)
 
 
 def publish_crl(centre: Centre, *, force: bool = False) -> bool:

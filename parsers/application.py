@@ -16,7 +16,7 @@ from parsers import characters, dates, normalise, rules
 from parsers.document import Document, Page, open_document
 from parsers.labels import Grid, find_parts, fold_label, vocabulary
 from parsers.normalise import Kind
-from parsers.reading import Application, FieldValue, Problem, Reading, Route, Seal, SealVerdict
+from parsers.reading import Application, Box, FieldValue, Problem, Reading, Route, Seal, SealVerdict
 from parsers.seal import examine
 from parsers.type_words import read_type, types_in
 
@@ -178,7 +178,8 @@ def _field(sheet: _Sheet, key: str, received_on: date) -> FieldValue:
         return FieldValue(None, page=page.number)
     raw = cell.text
     odd = cell.overflows or page.written_on or characters.is_suspect(raw)
-    return FieldValue(_display(key, raw, received_on), raw, _UNSURE if odd else 1.0, page.number, cell.box)
+    box = Box(*(round(place, 2) for place in cell.box))
+    return FieldValue(_display(key, raw, received_on), raw, _UNSURE if odd else 1.0, page.number, box)
 
 
 def _display(key: str, raw: str, received_on: date) -> str | None:

@@ -181,4 +181,6 @@ def is_document(attachment: Attachment) -> bool:
     if kind is DocumentKind.IMAGE and attachment.inline:
         return len(attachment.data) >= (INLINE_IMAGE if attachment.content_id else SMALL_IMAGE)
     unnamed_text = attachment.content_type.startswith("text/") and not attachment.named
-    return bool(attachment.data) and not unnamed_text
+    # A file that arrives with nothing in it was meant as something, and its sender must hear of it.
+    meant = bool(attachment.data) or (attachment.named and not attachment.inline)
+    return meant and not unnamed_text

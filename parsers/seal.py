@@ -22,6 +22,9 @@ _MARGIN = 12 * _MM
 # However large a page says it is, the picture of its box stays this small (pdf.md 6: MediaBox of a million points).
 _PIXEL_LIMIT = 3000
 
+# Fewer pixels a millimetre than this show no seal, and squares of a millimetre would outnumber the pixels.
+_COARSEST = 2.0
+
 # How much redder than its next strongest channel a pixel is to count as red ink; yellow and grey fills have none.
 _REDDER = 30
 # How far a pixel is from the ground of the box to count as ink of any colour.
@@ -105,6 +108,8 @@ def judge(
     """Judge an RGB picture. `cell` is the seal box in pixels, `mm` the pixels of a millimetre; `printed` are the places
     of the form's own text and `red_print` those of them in red, which is no seal ink.
     """
+    if mm < _COARSEST:
+        return Mark(SealVerdict.UNCLEAR, 0.0)
     red = _red_ink(picture)
     _clear(red, red_print)
     for box in _patches(red, mm):

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from daemon.matching import PERSON_FIELDS, Person, match, person_from, person_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from daemon.matching import PERSON_FIELDS, Person, match, person_from, person_of
 from support.applications import HANAKO, ICHIRO, TAKERU, application, registration
 
 NOBODY = Person("", "", "", "", "")
@@ -63,7 +64,10 @@ def test_an_empty_block_matches_nobody_not_even_the_empty():
 
 
 def test_several_registrations_of_one_person_are_all_found():
-    assert [one.id for one in match(HANAKO, [registration(1), registration(2), registration(3, TAKERU)]).exact] == [1, 2]
+    assert [one.id for one in match(HANAKO, [registration(1), registration(2), registration(3, TAKERU)]).exact] == [
+        1,
+        2,
+    ]
 
 
 def test_candidates_stand_best_first_and_are_five_at_most():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from daemon import register_rules
 from daemon.matching import Match
 from parsers.reading import Severity

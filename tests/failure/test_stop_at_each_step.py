@@ -7,10 +7,25 @@ does everything: it reads, asks, decides, issues, revokes, publishes a CRL, and 
 from dataclasses import dataclass
 
 import pytest
-from daemon import intake, upkeep
-from daemon.loop import run_round
-from support.stops import Fault, Stop, Tripwire, Trouble, at_door, at_event, at_function, at_part, at_sql
-from support.stops import end_of, faults_of
+
+from daemon import audit, intake, ledger, loop, upkeep
+from daemon.demo.stage import APPROVERS, CENTRE
+from daemon.demo.story import AOZORA
+from daemon.loop import Progress
+from support.stops import (
+    FOR_STAFF,
+    Fault,
+    Stop,
+    Tripwire,
+    Trouble,
+    at_door,
+    at_event,
+    at_function,
+    at_part,
+    at_sql,
+    end_of,
+    faults_of,
+)
 
 
 @dataclass(frozen=True)
@@ -83,3 +98,71 @@ def test_a_stop_and_a_start_end_as_if_nothing_had_happened(life, undisturbed, pl
     assert life.restarts == 1
     assert end_of(life) == undisturbed
     assert faults_of(life, twice=place.twice, abandoned=place.abandoned) == []
+
+
+SOFT = (
+    "fetched nothing stored",
+    "ledger row not committed",
+    "in the parser",
+    "consequences not committed",
+    "before filing",
+    "decision recorded",
+    "case not started",
+    "signed not recorded",
+    "certificate recorded not committed",
+    "CRL signed not recorded",
+    "CRL recorded not written",
+    "letter accepted not noted",
+    "password unsealed",
+)
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place.name in SOFT], ids=str)
+def test_an_error_that_nobody_foresaw_is_outlived_without_a_restart(life, undisturbed, place):
+    wire = Tripwire(Trouble, skip=place.skip)
+    life.live(place.phase, place.fault, wire)
+    assert wire.sprung
+    assert life.restarts == 0
+    assert end_of(life) == undisturbed
+    assert faults_of(life, twice=place.twice, abandoned=place.abandoned) == []
+
+
+def test_a_mail_that_stops_the_process_three_times_is_kept_set_aside_and_shown_to_staff(life, monkeypatch):
+    reader = intake.read_document
+
+    def stop(data, *, received_on):
+        if data.startswith(b"%PDF-1.0 poison"):
+            raise Stop("the parser kills the process")
+        return reader(data, received_on=received_on)
+
+    monkeypatch.setattr(intake, "read_document", stop)
+    life.stage.send(AOZORA, "申請", "poison", pdf=b"%PDF-1.0 poison")
+    life.work()
+    assert life.restarts == intake.MOST_ATTEMPTS
+    (raw,) = life.server.messages(CENTRE, FOR_STAFF)
+    centre = life.stage.centre
+    with centre.store.transaction() as tx:
+        (held,) = ledger.held(tx)
+        assert [record.kind for record in audit.records(tx)].count("mail_held") == 1
+    assert (held.attempts, held.folder) == (intake.MOST_ATTEMPTS, FOR_STAFF)
+    assert centre.blobs.get(held.digest) == raw
+    for address in APPROVERS:
+        assert any("処理できないメール" in mail.subject for mail in life.stage.letters(address))
+    # The next mail is dealt with as ever.
+    life.live()
+    assert life.restarts == intake.MOST_ATTEMPTS
+
+
+@pytest.mark.parametrize("broken", [name for name, _ in loop.STEPS])
+def test_a_step_that_fails_takes_no_other_step_down(monkeypatch, broken):
+    def step(name):
+        def work(_centre):
+            if name == broken:
+                raise Trouble(name)
+            return 1
+
+        return name, work
+
+    monkeypatch.setattr(loop, "STEPS", tuple(step(name) for name, _ in loop.STEPS))
+    expected = {name: int(name != broken) for name, _ in loop.STEPS}
+    assert loop.run_round(None) == Progress(expected, (broken,))

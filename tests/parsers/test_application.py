@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.drawing import Drawing, to_pdf
 
 from config import forms, request_types
 from config.request_types import RequestType
@@ -27,6 +26,7 @@ from parsers.reading import (
     to_json,
 )
 from parsers.type_words import read_type
+from support.drawing import Drawing, to_pdf
 
 TABLE, FORM, OLD = request_types.load(), forms.form("2024-07"), forms.form("2021-04")
 RECEIVED = date(2024, 7, 3)

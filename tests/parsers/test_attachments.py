@@ -128,7 +128,9 @@ def attached(data, content_type="application/octet-stream", *, inline=False, cid
         (attached(b"From: x", "message/rfc822"), False),
         (attached(b"footer", "text/plain", named=False), False),
         (attached(b"a,b,c", "text/csv"), True),
-        (attached(b"", "application/pdf"), False),
+        (attached(b"", "application/pdf"), True),
+        (attached(b"", "application/pdf", named=False), False),
+        (attached(b"", "image/png", inline=True), False),
         (attached(b"\x78\x9f\x3e\x22", "application/ms-tnef"), True),
     ],
 )

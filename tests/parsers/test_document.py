@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 from PIL import Image
-from support.drawing import Drawing, form_page, to_pdf
 
 from parsers import cells, document
 from parsers.cells import Run, Segment, find_boxes, join_lines, lines_of, place_runs
 from parsers.document import Limits, choose_route, open_document
 from parsers.errors import ParseError, ParseKind
 from parsers.reading import Box, Route
+from support.drawing import Drawing, form_page, to_pdf
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 ROWS = [("申請種別", "再発行"), ("社名（英語）", "Aozora Electric Co., Ltd."), ("備考", "なし")]

@@ -6,6 +6,7 @@ The samples are made by tools/make_samples.py, in the house style and in other f
 import json
 import os
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def expected(application: dict[str, Any]) -> dict[str, Any]:
     return application | {"findings": findings}
 
 
+@cache
 def read_sample(name: str) -> Reading:
     received_on = date.fromisoformat(EXPECTED[name]["received_on"])
     return read((SAMPLES / f"{name}.pdf").read_bytes(), received_on=received_on)

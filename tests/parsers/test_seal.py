@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
-from support.drawing import Drawing, to_pdf
 
 from parsers.cells import Run
 from parsers.reading import Box, SealVerdict
 from parsers.seal import examine, judge
+from support.drawing import Drawing, to_pdf
 
 MM = 6.0  # pixels
 CELL = Box(12 * MM, 12 * MM, 50 * MM, 46 * MM)
@@ -241,7 +241,7 @@ def test_a_page_number_that_the_renderer_does_not_know_is_unclear() -> None:
 def test_a_page_of_a_million_points_is_rendered_small() -> None:
     page = Drawing(width=1e6, height=1e6).cell(0, 0, 900_000, 900_000)
     seal = examine(to_pdf(page), 1, Box(0, 0, 900_000, 900_000), printed=(), typed=False)
-    assert seal.verdict in (SealVerdict.ABSENT, SealVerdict.UNCLEAR)
+    assert (seal.verdict, seal.confidence) == (SealVerdict.UNCLEAR, 0.0)
 
 
 def test_a_file_with_an_owner_password_is_examined() -> None:
@@ -256,6 +256,6 @@ def test_a_file_with_an_owner_password_is_examined() -> None:
 @given(st.binary(min_size=30 * 30 * 3, max_size=30 * 30 * 3), st.tuples(*[st.integers(-10, 40)] * 4))
 def test_any_picture_gets_a_verdict(pixels: bytes, cell: tuple[int, int, int, int]) -> None:
     image = Image.frombytes("RGB", (30, 30), pixels)
-    mark = judge(image, Box(*cell), 1.0)
+    mark = judge(image, Box(*cell), 2.0)
     assert mark.verdict in SealVerdict
     assert 0 <= mark.confidence <= 1

@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
+from sqlalchemy import select
+
 from ca import register
 from config import request_types
 from config.request_types import Need, RequestType
@@ -23,14 +25,17 @@ from daemon.store import every
 from parsers import rules
 from parsers.mail import documents, open_mail
 from parsers.reading import Application, FieldValue, Reading, Route, Seal, SealVerdict
-from sqlalchemy import select
 
 TODAY = date(2026, 4, 1)  # the day on which a `stage` begins
 TABLE = request_types.load()
 WISHED = "wished_revocation_date"
 
 HANAKO = Person(
-    "あおぞら電機株式会社", "Aozora Electric Co., Ltd.", "山田 花子", "Hanako YAMADA", "hanako.yamada@aozora-denki.example"
+    "あおぞら電機株式会社",
+    "Aozora Electric Co., Ltd.",
+    "山田 花子",
+    "Hanako YAMADA",
+    "hanako.yamada@aozora-denki.example",
 )
 HANAKO_MARRIED = replace(HANAKO, name_ja="髙橋 花子", name_en="Hanako TAKAHASHI")
 ICHIRO = replace(HANAKO, name_ja="鈴木 一郎", name_en="Ichiro SUZUKI", email="ichiro.suzuki@aozora-denki.example")
@@ -111,7 +116,15 @@ def certificate(serial: str = "0A1B") -> LiveCertificate:
     return LiveCertificate(serial, datetime(2028, 5, 1, tzinfo=UTC))
 
 
-def deliver(stage, *applications, sender: str = AOZORA, subject: str = "申請", text: str = "お願いします。", answers=None, headers=None):
+def deliver(
+    stage,
+    *applications,
+    sender: str = AOZORA,
+    subject: str = "申請",
+    text: str = "お願いします。",
+    answers=None,
+    headers=None,
+):
     """One mail whose only attachment was read as these applications, taken in by the centre; returns the case numbers.
 
     Everything behind the reading is the real thing. The service then works until nothing is left to do.
@@ -157,10 +170,12 @@ def enrol(stage, person: Person = HANAKO, *, applicant=TANAKA) -> Registration:
             now=now,
             actor="system",
             registration_id=entered.id,
+            renews_serial=f"{entered.id:x}",  # of a former CA
             applicant_company=applicant["company"],
             applicant_name=applicant["name"],
             applicant_email=applicant["email"],
         )
+    stage.work()
     stage.pass_time(minutes=11)
     for address in {person.email, applicant["email"]}:
         stage.letters(address)
@@ -183,6 +198,11 @@ def case_of(stage, number: str):
     """The case as it stands."""
     with stage.centre.store.transaction() as tx:
         return cases.find(tx, number)
+
+
+def flat(text: str) -> str:
+    """The words of a letter without its line breaks and blanks: where lines are broken is a matter of layout."""
+    return "".join(text.split())
 
 
 def letters_of(stage, number: str) -> list[tuple[str, str]]:

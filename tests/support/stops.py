@@ -5,23 +5,26 @@ transaction, or right after its commit. `Life` plays a reissue by mail and, when
 centre anew as a person would; `end_of` is what remains, to be held against an undisturbed life.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from cryptography import x509
+from sqlalchemy import event, select
 
 from ca import register
 from ca.checker import check as check_register
-from cryptography import x509
 from daemon import schema, upkeep
 from daemon.demo.server import Delivery, MailServer
-from daemon.demo.stage import APPROVERS, CENTRE, Clock, Stage
-from daemon.demo.story import AOZORA
+from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock, Stage
+from daemon.demo.story import AOZORA, HANAKO
 from daemon.store import Store, every
-from sqlalchemy import event, select
-from support.centres import Centres, form
+from support.centres import PEOPLE, START, Centres, form
 
 FIRST_APPROVER, SECOND_APPROVER = APPROVERS
 FILED, FOR_STAFF = "LRA-Processed", "LRA-Staff"
@@ -75,7 +78,7 @@ class _Part:
 
         return call
 
-    def __enter__(self) -> "_Part":
+    def __enter__(self) -> Self:
         self._inner.__enter__()
         return self
 
@@ -98,9 +101,7 @@ def at_door(door: str, method: str, *, after: bool = False) -> Fault:
 
     def arm(stage: Stage, wire: Tripwire) -> None:
         opener = getattr(stage.centre, door)
-        stage.centre = replace(
-            stage.centre, **{door: lambda *args: _Part(opener(*args), method, wire, after=after)}
-        )
+        stage.centre = replace(stage.centre, **{door: lambda *args: _Part(opener(*args), method, wire, after=after)})
 
     return arm
 
@@ -198,6 +199,7 @@ class Life:
             if fault is not None and wire is not None and name == phase:
                 fault(self.stage, wire)
             getattr(self, f"_{name}")()
+        self.pass_time(minutes=30)  # past a lease that an error of the approval left behind
         self.pass_time(minutes=30)
 
     def _application(self) -> None:
@@ -224,7 +226,7 @@ class Life:
             self.restart()
 
     def restart(self) -> None:
-        """Everything is closed and opened again. First it works at the very same moment, then past every lease."""
+        """Everything is closed and opened again. It works first at the very same moment, then past every lease."""
         self.close()
         self.restarts += 1
         old, self.stage = self.stage, self._opened()
@@ -237,6 +239,30 @@ class Life:
         self.stage.centre.close()
         for undo in self.stage.undo:
             undo()
+
+
+def register_hanako(centres: Centres, folder: Path) -> Centres:
+    """Where centres come from in which Yamada Hanako holds a certificate since yesterday."""
+    clock = Clock(START)
+    with MailServer(authserv_id=AUTHSERV_ID, clock=clock) as server:
+        stage = centres.open(folder, server, clock)
+        stage.send(AOZORA, "新規発行", "お願いします", pdf=form(stage, "new_issue_hanako"))
+        stage.work()
+        stage.approve(2)
+        stage.pass_time(minutes=11)
+        if len(stage.letters(HANAKO)) != 2:
+            raise AssertionError("the first certificate was not delivered")
+        stage.centre.close()
+    return Centres(folder)
+
+
+def begin(registered: Centres, folder: Path, server: MailServer, clock: Clock) -> Life:
+    """A life in a copy of such a centre, on the day after."""
+    clock.move(START + timedelta(days=1))
+    shutil.copytree(registered.template, folder)
+    for address in (CENTRE, *APPROVERS, *PEOPLE):
+        server.add_mailbox(address, PASSWORD)
+    return Life(registered, folder, server, clock)
 
 
 @dataclass(frozen=True)

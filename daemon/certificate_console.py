@@ -1,0 +1,201 @@
+"""`certs`, `cert`, `crl` and `verify`: what was issued, what was published, and whether everything agrees.
+
+Reading only, but for `crl --publish`, which needs the CA key.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection, select
+
+from ca import register
+from ca.checker import check as check_register
+from ca.hierarchy import ISSUING_ID, ROOT_ID
+from ca.register import CertificateRow, CertificateState
+from config.settings import load
+
+from . import audit, schema, upkeep
+from .audit import Audit
+from .centre import profiles_of
+from .ceremony import public_files
+from .console import Answer, UsageError, aligned, described, local, opened
+from .keyring import AUDIT_KEY, key_bytes, open_service
+from .store import every, one
+
+STATE_WORDS: Mapping[CertificateState, str] = {
+    CertificateState.RESERVED: "発行処理中",
+    CertificateState.ISSUED: "有効",
+    CertificateState.REVOKED: "失効",
+    CertificateState.ABANDONED: "発行中止",
+}
+_EXPIRED = "期限切れ"
+
+# Faults of the checker that the operator can mend at once; all others are for whoever knows the CA.
+_PUBLISH = ": run the service or `ogis-lra crl --publish`"
+_NEXT_STEPS: Mapping[str, str] = {
+    "crl_none": _PUBLISH,
+    "crl_not_fresh": _PUBLISH,
+    "crl_behind": _PUBLISH,
+    "lease_overdue": ": run the service, it gives the serial number up",
+}
+
+
+def certs(arguments: argparse.Namespace) -> Answer:
+    """Certificates of the register, or those living ones that end within so many days."""
+    now = arguments.clock()
+    with opened(arguments) as (_, store), store.transaction() as tx:
+        if arguments.expiring is None:
+            rows = list(register.every(tx))
+        else:
+            rows = register.expiring(tx, now + timedelta(days=arguments.expiring), after=now)
+        subscribers = _subscribers(tx)
+    lines = [("シリアル番号", "状態", "有効期限", "登録番号", "氏名", "会社")]
+    for row in rows:
+        person, company = _names(row)
+        subscriber = subscribers.get(row.registration_id, "-")
+        lines.append((row.serial, _state(row, now), local(row.not_after), subscriber, person, company))
+    text = "\n".join(aligned(lines)) if rows else "該当する証明書はありません。"
+    return Answer(text, [_json(row) | {"subscriber_id": subscribers.get(row.registration_id)} for row in rows])
+
+
+def cert(arguments: argparse.Namespace) -> Answer:
+    """One certificate by its serial number; in order while it is good."""
+    now = arguments.clock()
+    with opened(arguments) as (_, store), store.transaction() as tx:
+        try:
+            row = register.find(tx, arguments.serial)
+        except ValueError as error:
+            raise UsageError(f"{arguments.serial!r} is not a serial number; write it in hexadecimal") from error
+        if row is None:
+            raise UsageError(f"no certificate has the serial number {arguments.serial}")
+        subscriber = _subscribers(tx).get(row.registration_id)
+        case = one(tx, select(schema.cases.c.number).where(schema.cases.c.id == row.case_id))
+    good = row.state is CertificateState.ISSUED and now <= row.not_after
+    document = _json(row) | {"subscriber_id": subscriber, "case": case["number"] if case else None}
+    if arguments.pem:
+        if row.der is None:
+            raise UsageError("this serial number was reserved and never became a certificate")
+        pem = x509.load_der_x509_certificate(row.der).public_bytes(Encoding.PEM).decode()
+        return Answer(pem.rstrip(), document | {"pem": pem}, in_order=good)
+    person, company = _names(row)
+    pairs = [
+        ("シリアル番号", row.serial),
+        ("状態", _state(row, now)),
+        ("氏名", person),
+        ("会社", company),
+        ("メールアドレス", row.email or "-"),
+        ("登録番号", subscriber or "-"),
+        ("受付番号", document["case"] or "-"),
+        ("有効期間", f"{local(row.not_before)} ～ {local(row.not_after)}"),
+    ]
+    if row.revoked_at is not None:
+        pairs.append(("失効", f"{local(row.revoked_at)}（{row.reason.value if row.reason else '-'}）"))
+    return Answer("\n".join(described(pairs)), document, in_order=good)
+
+
+def crl(arguments: argparse.Namespace) -> Answer:
+    """The newest CRL; --publish makes one now."""
+    now = arguments.clock()
+    if arguments.publish:
+        centre = open_service(load(arguments.config), clock=arguments.clock)
+        try:
+            upkeep.publish_crl(centre, force=True)
+        finally:
+            centre.close()
+    with opened(arguments) as (settings, store), store.transaction() as tx:
+        newest = register.latest_crl(tx, ISSUING_ID)
+    if newest is None:
+        sentence = "no CRL has been published yet; run the service or `ogis-lra crl --publish`"
+        return Answer(sentence, None, in_order=False)
+    entries = len(x509.load_der_x509_crl(newest.der))
+    fresh = now < newest.next_update
+    document = {
+        "number": newest.number,
+        "this_update": newest.this_update,
+        "next_update": newest.next_update,
+        "entries": entries,
+        "fresh": fresh,
+        "file": str(settings.data_dir / "public" / upkeep.CRL_FILE),
+    }
+    pairs = [
+        ("CRL number", str(newest.number)),
+        ("this update", f"{newest.this_update:%Y-%m-%d %H:%M:%S} UTC"),
+        ("next update", f"{newest.next_update:%Y-%m-%d %H:%M:%S} UTC"),
+        ("entries", str(entries)),
+        ("file", document["file"]),
+    ]
+    lines = described(pairs)
+    if not fresh:
+        lines.append("EXPIRED: relying parties refuse every certificate; run the service or `ogis-lra crl --publish`")
+    return Answer("\n".join(lines), document, in_order=fresh)
+
+
+def verify(arguments: argparse.Namespace) -> Answer:
+    """Register, certificates, CRLs, published files and audit chain against each other."""
+    now = arguments.clock()
+    with opened(arguments) as (settings, store), store.transaction() as tx:
+        public = settings.data_dir / "public"
+        faults = []
+        for name in (ROOT_ID, ISSUING_ID):
+            authority = register.authority(tx, name)
+            found = check_register(tx, authority=authority, now=now, profiles=profiles_of(settings))
+            faults += [f"{name}: {fault}" for fault in found]
+        faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
+        faults += _file_faults(tx, public)
+        events = audit.count(tx)
+        issued = sum(row.der is not None for row in register.every(tx))
+    text = "\n".join(faults) or (
+        f"in order: {issued} certificates, their register, CRLs, published files and {events} audit events agree"
+    )
+    return Answer(text, {"faults": faults, "certificates": issued, "audit_events": events}, in_order=not faults)
+
+
+def _file_faults(tx: Connection, public: Path) -> Iterator[str]:
+    """The files relying parties fetch, octet for octet."""
+    wanted = public_files(tx)
+    newest = register.latest_crl(tx, ISSUING_ID)
+    if newest is not None:
+        wanted[upkeep.CRL_FILE] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+    for name, data in wanted.items():
+        path = public / name
+        step = "crl --publish" if name == upkeep.CRL_FILE else "init"
+        if not path.exists():
+            yield f"published: {path} is missing; run `ogis-lra {step}`"
+        elif path.read_bytes() != data:
+            yield f"published: {path} is not what the register holds; run `ogis-lra {step}`"
+
+
+def _subscribers(tx: Connection) -> dict[int, str]:
+    columns = schema.registrations.c
+    return {row["id"]: row["subscriber_id"] for row in every(tx, select(columns.id, columns.subscriber_id))}
+
+
+def _state(row: CertificateRow, now: datetime) -> str:
+    expired = row.state is CertificateState.ISSUED and row.not_after < now
+    return _EXPIRED if expired else STATE_WORDS[row.state]
+
+
+def _names(row: CertificateRow) -> tuple[str, str]:
+    """Person and company as the certificate names them."""
+    name = x509.Name.from_rfc4514_string(row.subject)
+    found = [name.get_attributes_for_oid(oid) for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME)]
+    person, company = (str(each[0].value) if each else "-" for each in found)
+    return person, company
+
+
+def _json(row: CertificateRow) -> dict[str, Any]:
+    return {
+        "serial": row.serial,
+        "state": row.state.value,
+        "subject": row.subject,
+        "email": row.email,
+        "not_before": row.not_before,
+        "not_after": row.not_after,
+        "revoked_at": row.revoked_at,
+        "reason": row.reason.value if row.reason else None,
+    }

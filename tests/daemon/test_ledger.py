@@ -1,0 +1,169 @@
+"""The ledger: every mail once by its bytes, every place it was seen once by UID, nothing lost when the UIDs change."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from daemon import intake, ledger, schema
+from daemon.imap import Fetched
+from daemon.ledger import Place
+from daemon.store import Conflict, every
+from support.centres import START
+from support.rooms import bare_centre
+
+HERE = Place("ogis-lra@lra.example@127.0.0.1", "INBOX", 7)
+DIGEST = "a" * 64
+
+
+@pytest.fixture
+def centre(tmp_path):
+    opened = bare_centre(tmp_path)
+    yield opened
+    opened.store.close()
+
+
+@dataclass
+class Folder:
+    """A mailbox folder as a server keeps it: UIDs grow, and all are new when UIDVALIDITY is."""
+
+    uidvalidity: int = 1
+    mails: dict[int, bytes] = field(default_factory=dict)
+    filed: list[tuple[bytes, str]] = field(default_factory=list)
+    last: int = 0
+
+    def add(self, raw):
+        self.last += 1
+        self.mails[self.last] = raw
+
+    def renumber(self):
+        self.uidvalidity += 1
+        kept, self.mails, self.last = list(self.mails.values()), {}, 0
+        for raw in kept:
+            self.add(raw)
+
+    def uids(self):
+        return sorted(self.mails)
+
+    def fetch(self, uids):
+        return [Fetched(uid, START, self.mails[uid]) for uid in uids]
+
+    def file(self, uid, folder):
+        if uid in self.mails:
+            self.filed.append((self.mails.pop(uid), folder))
+
+
+def note(centre, uid, digest=DIGEST, place=HERE):
+    with centre.store.transaction() as tx:
+        return ledger.record(tx, place, uid, digest=digest, size=3, arrived_at=START, now=START)
+
+
+def count(centre, table):
+    with centre.store.transaction() as tx:
+        return len(every(tx, select(table)))
+
+
+def test_a_uid_stands_in_the_ledger_once(centre):
+    assert note(centre, 5)
+    with pytest.raises(IntegrityError):
+        note(centre, 5, "b" * 64)
+    with centre.store.transaction() as tx:
+        assert ledger.seen(tx, HERE) == {5}
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 1)
+
+
+def test_the_same_bytes_again_are_one_mail_with_two_sightings(centre):
+    assert note(centre, 5)
+    assert not note(centre, 6)
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 2)
+
+
+def test_the_same_uid_in_another_folder_account_or_life_is_another_place(centre):
+    places = [HERE, Place(HERE.account, "Junk", 7), Place("other", "INBOX", 7), Place(HERE.account, "INBOX", 8)]
+    for place in places:
+        note(centre, 5, place=place)
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 4)
+
+
+def test_attempts_are_counted_only_while_the_mail_waits(centre):
+    note(centre, 5)
+    with centre.store.transaction() as tx:
+        (row,) = ledger.unread(tx)
+        ledger.count_attempt(tx, row)
+        assert ledger.get(tx, row.id).attempts == 1
+        ledger.settle(tx, row.id, state="held", outcome="held", folder="LRA-Staff", reason="why")
+        assert [mail.reason for mail in ledger.held(tx)] == ["why"]
+        assert ledger.unread(tx) == []
+    for again in (
+        lambda tx: ledger.count_attempt(tx, row),
+        lambda tx: ledger.settle(tx, row.id, state="read", outcome="x", folder="y"),
+    ):
+        with pytest.raises(Conflict), centre.store.transaction() as tx:
+            again(tx)
+
+
+def test_an_unknown_mail_is_an_error(centre):
+    with pytest.raises(KeyError), centre.store.transaction() as tx:
+        ledger.get(tx, 99)
+
+
+def test_a_mail_is_filed_only_after_it_was_settled_and_only_once(centre):
+    folder = Folder()
+    folder.add(b"one")
+    assert intake.fetch(centre, folder) == 1
+    assert intake.file(centre, folder) == 0
+    settle_all(centre)
+    assert intake.file(centre, folder) == 1
+    assert intake.file(centre, folder) == 0
+    assert folder.filed == [(b"one", "LRA-Processed")]
+
+
+def test_a_mail_that_is_seen_again_after_it_was_dealt_with_is_only_filed(centre):
+    folder = Folder()
+    folder.add(b"one")
+    intake.fetch(centre, folder)
+    settle_all(centre)
+    folder.add(b"one")
+    assert intake.fetch(centre, folder) == 0
+    assert intake.file(centre, folder) == 2
+    with centre.store.transaction() as tx:
+        assert ledger.unread(tx) == []
+
+
+def settle_all(centre):
+    with centre.store.transaction() as tx:
+        for row in ledger.unread(tx):
+            ledger.settle(tx, row.id, state="read", outcome="application", folder="LRA-Processed")
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.binary(min_size=1, max_size=2).map(lambda raw: ("add", raw)),
+        st.sampled_from([("renumber", b""), ("fetch", b""), ("settle", b""), ("file", b"")]),
+    ),
+    max_size=14,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(ACTIONS)
+def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_path_factory, actions):
+    centre, folder, added = bare_centre(tmp_path_factory.mktemp("ledger")), Folder(), []
+    work = {
+        "add": lambda raw: (folder.add(raw), added.append(raw)),
+        "renumber": lambda _: folder.renumber(),
+        "fetch": lambda _: intake.fetch(centre, folder),
+        "settle": lambda _: settle_all(centre),
+        "file": lambda _: intake.file(centre, folder),
+    }
+    for name, raw in [*actions, ("fetch", b""), ("settle", b""), ("file", b"")]:
+        work[name](raw)
+    with centre.store.transaction() as tx:
+        digests = [row["digest"] for row in every(tx, select(schema.mails.c.digest))]
+    centre.store.close()
+    assert sorted(digests) == sorted({centre.blobs.put(raw) for raw in added})
+    assert folder.mails == {}
+    assert sorted(raw for raw, _ in folder.filed) == sorted(added)
