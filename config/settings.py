@@ -32,6 +32,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
 }
 
 _ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
+_OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,18})){1,15}")
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
@@ -208,6 +209,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     folders = (settings.mailbox.folder, settings.mailbox.filed_folder, settings.mailbox.staff_folder)
     if len(set(folders)) < len(folders) or not all(folders):
         yield "mailbox", "folder, filed_folder and staff_folder must be three different folders"
+    if settings.ca.policy_oid and not _OID.fullmatch(settings.ca.policy_oid):
+        yield "ca.policy_oid", f"{settings.ca.policy_oid!r} is not an object identifier such as 1.2.392.200091.100"
     if settings.ca.bundle not in BUNDLES:
         yield "ca.bundle", f"{settings.ca.bundle!r} is not one of {', '.join(BUNDLES)}"
     for name, (least, most) in LIMITS.items():

@@ -52,14 +52,16 @@ def write_configuration(path: Path) -> Step:
 def make_secrets(settings: Settings, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> list[Step]:
     """The secrets that are ours to invent; mailbox and mail-server passwords are the operator's to write.
 
-    Raises CredentialError when one is missing although the CA is there: a new one would open nothing of the old.
+    Raises CredentialError when the passphrase or the audit key is missing although the CA is there: a new one would
+    open nothing of the old. A lost token key only voids open requests, so a new one is made.
     """
     folder = credentials_of(settings)
     names = (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY)
     missing = [name for name in names if not (folder / name).exists()]
-    if missing and _published(settings):
+    lost = [name for name in missing if name != TOKEN_KEY]
+    if lost and _published(settings):
         raise CredentialError(
-            f"credential {missing[0]}: {folder / missing[0]} is missing although the CA was established with it; "
+            f"credential {lost[0]}: {folder / lost[0]} is missing although the CA was established with it; "
             "restore it from the backup"
         )
     for name in missing:

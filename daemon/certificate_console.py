@@ -5,6 +5,7 @@ Reading only, but for `crl --publish`, which needs the CA key.
 
 import argparse
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from ca import register
 from ca.checker import check as check_register
+from ca.errors import UNREADABLE
 from ca.hierarchy import ISSUING_ID, ROOT_ID
 from ca.register import CertificateRow, CertificateState
 from config.settings import load
@@ -144,7 +146,7 @@ def verify(arguments: argparse.Namespace) -> Answer:
         for name in (ROOT_ID, ISSUING_ID):
             authority = register.authority(tx, name)
             found = check_register(tx, authority=authority, now=now, profiles=profiles_of(settings))
-            faults += [f"{name}: {fault}" for fault in found]
+            faults += [f"{name}: {fault}{_NEXT_STEPS.get(fault.code, '')}" for fault in found]
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
         faults += _file_faults(tx, public)
         events = audit.count(tx)
@@ -160,7 +162,9 @@ def _file_faults(tx: Connection, public: Path) -> Iterator[str]:
     wanted = public_files(tx)
     newest = register.latest_crl(tx, ISSUING_ID)
     if newest is not None:
-        wanted[upkeep.CRL_FILE] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+        # A damaged CRL is the checker's to report; the file beside it can then not be judged.
+        with suppress(*UNREADABLE):
+            wanted[upkeep.CRL_FILE] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
     for name, data in wanted.items():
         path = public / name
         step = "crl --publish" if name == upkeep.CRL_FILE else "init"

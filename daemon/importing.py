@@ -21,6 +21,8 @@ from .matching import PERSON_FIELDS, Person
 COMPANY_COLUMNS = ("name_ja", "name_en", "domains")
 
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.IGNORECASE)
+# Control characters, line ends, and what only one machine knows how to draw (Unicode general categories).
+_NOT_IN_A_NAME = ("Cc", "Zl", "Zp", "Co", "Cn")
 # csv puts the cells of a row that is longer than its heading under this name.
 _SURPLUS = "surplus cells"
 
@@ -100,7 +102,7 @@ def _rows(
             rows.append(row)
     except csv.Error as error:
         # A quote that is never closed, a NUL: what follows cannot be told apart any more.
-        raise ImportRefused([*refusals, Refusal(reader.line_num, "", "is not CSV: check the quotes")]) from error
+        raise ImportRefused([*refusals, Refusal(reader.reader.line_num, "", "is not CSV: check the quotes")]) from error
     if refusals:
         raise ImportRefused(refusals)
     return rows
@@ -117,8 +119,8 @@ def _cell_refusals(raw: dict[str, str], columns: tuple[str, ...]) -> Iterator[tu
         # A comma in an unquoted value moves every value after it into the wrong column.
         yield columns[-1], "the line has more cells than the heading; put a value with a comma in quotes"
     for name in columns:
-        if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in raw.get(name) or ""):
-            yield name, "holds a line break or another control character"
+        if any(unicodedata.category(char) in _NOT_IN_A_NAME for char in raw.get(name) or ""):
+            yield name, "holds a line break, a control character or a 外字"
 
 
 def _text(data: bytes) -> str:

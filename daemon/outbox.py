@@ -18,7 +18,7 @@ from sqlalchemy.engine import RowMapping
 from . import cases, schema
 from .case import Event, State
 from .centre import Centre
-from .failures import outward
+from .failures import Failure, outward, wait_after
 from .guard import attempt
 from .letters import LetterKind
 from .post import notify
@@ -82,7 +82,7 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> bool:
         _give_up(centre, letter, error)
         return False
     except (TransportUnavailable, OutcomeUnknown) as error:
-        _try_later(centre, letter, str(error))
+        _try_later(centre, letter, error)
         return False
     _note_sent(centre, letter)
     return True
@@ -103,16 +103,17 @@ def _note_sent(centre: Centre, letter: RowMapping) -> None:
         centre.vault.destroy(letter["seal_key"])
 
 
-def _try_later(centre: Centre, letter: RowMapping, error: str) -> None:
+def _try_later(centre: Centre, letter: RowMapping, error: Failure) -> None:
+    """Due again after what the table of failures says, or after 1, 2, 4 … 60 minutes where that is longer."""
     now = centre.clock()
-    wait = min(timedelta(minutes=2 ** min(letter["attempts"], 6)), _LONGEST_WAIT)  # 2, 4, 8 … 60 minutes
+    wait = max(wait_after(error), min(timedelta(minutes=2 ** min(letter["attempts"], 6)), _LONGEST_WAIT))
     _log.warning("letter %d could not be sent, next try in %d s", letter["id"], wait.total_seconds())
     with centre.store.transaction() as tx:
         changed(
             tx,
             update(_letters)
             .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
-            .values(state="queued", not_before=now + wait, error=error),
+            .values(state="queued", not_before=now + wait, error=str(error)),
         )
 
 

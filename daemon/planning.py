@@ -169,6 +169,9 @@ def _revocations(
     kind: RequestType, target: Registration, facts: RegisterFacts, wished: date | None, reason: str
 ) -> list[Task]:
     serials = tuple(certificate.serial for certificate in facts.live) if kind is RequestType.REISSUE else ()
+    if kind is RequestType.REISSUE and not serials:
+        # Without a serial a revocation means every certificate of the registration, and so the one just issued.
+        return []
     tasks = [Task(TaskKind.REVOKE, target.id, serials, wished, {"reason": reason})]
     if kind is not RequestType.REISSUE:
         tasks.append(Task(TaskKind.CLOSE, target.id, (), wished))

@@ -51,7 +51,9 @@ def test_damaged_bytes_are_an_error(blobs, damage):
 
 def test_bytes_are_synced_before_they_get_their_name_and_the_name_after(tmp_path, monkeypatch):
     done = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: done.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    )
     rename = Path.rename
     monkeypatch.setattr(Path, "rename", lambda self, target: done.append("rename") or rename(self, target))
     write_durably(tmp_path / "new" / "file", b"x")
@@ -72,7 +74,7 @@ def test_a_stop_while_writing_leaves_the_old_bytes(tmp_path, monkeypatch, moment
     with monkeypatch.context() as patched:
         patched.setattr(os if moment == "fsync" else Path, moment, stop)
         with pytest.raises(KeyboardInterrupt):
-            write_durably(target, b"new")
+            write_durably(target, b"new", mode=0o644)
     assert target.read_bytes() == b"old"
     write_durably(target, b"new", mode=0o644)
     assert target.read_bytes() == b"new"

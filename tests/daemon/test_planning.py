@@ -56,6 +56,11 @@ def test_a_reissue_issues_to_the_same_registration_and_revokes_exactly_the_certi
     assert not [sentence for sentence in made.sentences if "終了" in sentence]
 
 
+@pytest.mark.parametrize("wished", [None, date(2026, 4, 20)])
+def test_a_reissue_where_nothing_is_live_revokes_nothing_and_so_never_the_new_one(wished):
+    assert tasks(plan("reissue", form=application("reissue", wished=wished), live=())) == [("issue", 1, (), None)]
+
+
 def test_a_reissue_carries_what_is_registered_and_not_what_stands_on_the_form():
     married = registration(1, HANAKO_MARRIED)
     made = plan("reissue", target=married)
@@ -184,7 +189,8 @@ def test_a_plan_revokes_only_what_it_found_and_never_without_its_type_saying_so(
     target = REGISTERED if known else None
     made = planning.make(form, facts(target=target, live=tuple(map(certificate, serials))), form.findings, TABLE)
     revocations = [task for task in made.tasks if task.kind is TaskKind.REVOKE]
-    assert bool(revocations) == (TABLE.types[kind].revokes and known)
+    anything = bool(serials) or kind is not RequestType.REISSUE
+    assert bool(revocations) == (TABLE.types[kind].revokes and known and anything)
     assert all(task.registration_id == REGISTERED.id and set(task.serials) <= set(serials) for task in revocations)
     assert bool(made.tasks) != bool(made.blocked)
 

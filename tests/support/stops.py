@@ -206,8 +206,9 @@ class Life:
         self.stage.send(AOZORA, "再発行申請", "PCを入れ替えました。", pdf=form(self.stage, "reissue_hanako"))
         self.work()
 
-    def _approval(self) -> None:
+    def _approval(self, before_work: Callable[[], None] = lambda: None) -> None:
         self.stage.decide(FIRST_APPROVER, self.stage.requests()[FIRST_APPROVER], "承認")
+        before_work()
         self.work()
 
     def _password(self) -> None:

@@ -1,0 +1,58 @@
+"""All benchmarks, one after the other; writes docs/benchmarks.md with date, machine and versions.
+
+    make bench
+
+Each benchmark is a program of its own that prints its ratio to a floor taken in the same run as its last line and exits
+0 while it is within its bar. Timings decide no unit test.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+LIBRARIES = ("pypdf", "pdfplumber", "cryptography", "sqlalchemy", "imapclient", "mail-parser")
+BENCHMARKS = {
+    "read_text.py": ("Reading a form's text layer, seal check apart", "pypdf's plain text extraction", "≤ 5"),
+}
+
+
+def main() -> int:
+    rows, failed = [], 0
+    for name, (what, floor, bar) in BENCHMARKS.items():
+        command = [sys.executable, "-P", str(ROOT / "benchmarks" / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        last = (done.stdout.strip() or done.stderr.strip() or "printed nothing").splitlines()[-1]
+        print(f"{name}: {last}")
+        rows.append(f"| `{name}` | {what} | {floor} | {bar} | {last} | {'yes' if done.returncode == 0 else '**no**'} |")
+        failed += done.returncode != 0
+    PAGE.write_text(_page(rows), "utf-8")
+    return int(failed > 0)
+
+
+def _page(rows: list[str]) -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return "\n".join(
+        [
+            "# Benchmarks",
+            "",
+            "Written by `make bench`; each figure is a ratio to a floor taken in the same run, on the same machine.",
+            "",
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, {platform.system()}, "
+            f"Python {platform.python_version()}; {libraries}.",
+            "",
+            "| benchmark | what | floor | bar | measured | within |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

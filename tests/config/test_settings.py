@@ -1,0 +1,269 @@
+"""Settings: read once, checked whole, and documented by a file that cannot go stale."""
+
+import dataclasses
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import settings as module
+from config.settings import LIMITS, Settings, SettingsError, build, load
+
+EXAMPLE = resources.files("config").joinpath("example.toml").read_text("utf-8")
+UNCOMMENTED = re.sub(r"^# (?=\w+ = )", "", EXAMPLE, flags=re.MULTILINE)
+
+
+def example() -> dict:
+    """The least that a configuration must say, parsed anew."""
+    return tomllib.loads(EXAMPLE)
+
+
+def changed(path: str, value: object) -> dict:
+    raw = example()
+    *blocks, key = path.split(".")
+    target = raw
+    for block in blocks:
+        target = target[block]
+    target[key] = value
+    return raw
+
+
+def options(kind: type, prefix: str = "") -> list[tuple[str, dataclasses.Field]]:
+    """Every option of the dataclasses, by its dotted name; those of a list of tables under [0]."""
+    found = []
+    hints = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            found += options(hint, f"{prefix}{field.name}.")
+        elif get_origin(hint) is tuple:
+            found += options(get_args(hint)[0], f"{prefix}{field.name}.0.")
+        else:
+            found.append((f"{prefix}{field.name}", field))
+    return found
+
+
+def looked_up(raw: dict, name: str) -> object:
+    value = raw
+    for part in name.split("."):
+        value = value[int(part)] if part.isdecimal() else value[part]
+    return value
+
+
+def test_the_example_can_be_loaded_as_it_is(tmp_path):
+    path = tmp_path / "ogis-lra.toml"
+    path.write_text(EXAMPLE, "utf-8")
+    settings = load(path)
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.database == f"sqlite:///{tmp_path}/data/ogis-lra.sqlite"
+    assert len(settings.approvers) == 2
+
+
+def test_the_example_can_be_loaded_with_every_option_uncommented():
+    assert build(tomllib.loads(UNCOMMENTED), base=Path("/srv")) == build(example(), base=Path("/srv"))
+
+
+@pytest.mark.parametrize(("name", "field"), options(Settings), ids=lambda each: each if isinstance(each, str) else "")
+def test_every_option_stands_in_the_example_with_its_default(name, field):
+    shown = looked_up(tomllib.loads(UNCOMMENTED), name)
+    if field.default is not dataclasses.MISSING:
+        assert shown == field.default
+        with pytest.raises((KeyError, IndexError)):
+            looked_up(example(), name)  # a default is shown as a comment, so that a changed default reaches everybody
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        ("centre.adress", "address"),
+        ("mailbox.user_name", "username"),
+        ("smtp.prot", "port"),
+        ("ca.crl_day", "crl_days"),
+        ("policy.renewal_day", "renewal_days"),
+        ("run.pol_seconds", "poll_seconds"),
+        ("mail_box", "mailbox"),
+    ],
+)
+def test_an_unknown_key_stops_the_program_and_names_the_nearest(path, nearest):
+    with pytest.raises(SettingsError, match=rf"unknown key '{path.split('.')[-1]}'; did you mean '{nearest}'\?"):
+        build(changed(path, 1), base=Path())
+
+
+def test_an_unknown_key_near_to_nothing_lists_what_there_is():
+    with pytest.raises(SettingsError, match=r"unknown key 'zzz'; known keys: poll_seconds"):
+        build(changed("run.zzz", 1), base=Path())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("mailbox.port", "993"),
+        ("mailbox.port", True),
+        ("mailbox.port", 993.0),
+        ("mailbox.host", 7),
+        ("centre", "lra"),
+        ("approvers", {"address": "a@lra.example", "name": "A"}),
+        ("approvers", ["a@lra.example", "b@lra.example"]),
+        ("data_dir", 1),
+        ("policy.renewal_days", []),
+        ("run", [1]),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(path, value):
+    with pytest.raises(SettingsError, match=rf"{path.split('.')[-1]}.*must be (of type|a table|a list)"):
+        build(changed(path, value), base=Path())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [name for name, field in options(Settings) if field.default is dataclasses.MISSING],
+)
+def test_a_missing_key_is_named(path):
+    raw = example()
+    *blocks, key = path.split(".")
+    target = raw
+    for block in blocks:
+        target = target[int(block)] if block.isdecimal() else target[block]
+    del target[key]
+    with pytest.raises(SettingsError, match=f"'{key}' is missing"):
+        build(raw, base=Path())
+
+
+@pytest.mark.parametrize("block", ["centre", "mailbox", "smtp", "authentication", "approvers"])
+def test_a_missing_table_is_named(block):
+    raw = example()
+    del raw[block]
+    with pytest.raises(SettingsError, match=f"'{block}' is missing"):
+        build(raw, base=Path())
+
+
+def approver(address: str) -> dict:
+    return {"address": address, "name": "A"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("approvers", [], "two different approvers"),
+        ("approvers", [approver("a@lra.example")], "two different approvers"),
+        ("approvers", [approver("a@lra.example"), approver("A@LRA.example")], "two different approvers"),
+        ("approvers", [approver(f"{each}@lra.example") for each in "aba"], "listed twice"),
+        ("approvers", [approver("a@lra.example"), approver("nobody")], "not a mail address"),
+        ("approvers", [approver("a@lra.example"), approver("OGIS-LRA@lra.example")], "cannot be an approver"),
+        ("centre.address", "ogis-lra", "not a mail address"),
+        ("authentication.authserv_id", "", "any stamp would count as ours"),
+        ("authentication.authserv_id", " \t", "any stamp would count as ours"),
+        ("mailbox.security", "ssl", "not one of tls, starttls, plain"),
+        ("smtp.security", "", "not one of tls, starttls, plain"),
+        ("mailbox.host", " ", "must not be empty"),
+        ("smtp.port", 0, "not a port"),
+        ("mailbox.port", 65536, "not a port"),
+        ("mailbox.filed_folder", "INBOX", "three different folders"),
+        ("mailbox.staff_folder", "", "three different folders"),
+        ("ca.policy_oid", "1.2.my", "not an object identifier"),
+        ("ca.bundle", "rc2", "not one of modern, legacy"),
+        ("database_url", "postgresql://lra:hunter2@db/lra", "must not hold a password"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_reason(path, value, sentence):
+    with pytest.raises(SettingsError, match=sentence) as caught:
+        build(changed(path, value), base=Path())
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "limits"), LIMITS.items())
+def test_a_number_outside_its_limits_is_refused(name, limits):
+    block, key = name.split(".")
+    least, most = limits
+    for value in (least - 1, most + 1):
+        with pytest.raises(SettingsError, match=rf"{name}: {value} is not between {least} and {most}"):
+            build(example() | {block: {key: value}}, base=Path())
+    for value in limits:
+        assert getattr(getattr(build(example() | {block: {key: value}}, base=Path()), block), key) == value
+
+
+def test_every_number_of_policy_has_its_limits():
+    numbers = {f"policy.{field.name}" for field in dataclasses.fields(module.PolicySettings)}
+    assert numbers <= LIMITS.keys()
+
+
+def test_relative_paths_are_taken_from_the_file():
+    raw = example() | {"credentials_dir": "secret", "data_dir": "../data"}
+    raw["mailbox"]["ca_file"] = "imap.pem"
+    raw["smtp"]["ca_file"] = "/etc/smtp.pem"
+    settings = build(raw, base=Path("/etc/lra"))
+    assert settings.credentials_dir == "/etc/lra/secret"
+    assert settings.mailbox.ca_file == "/etc/lra/imap.pem"
+    assert settings.smtp.ca_file == "/etc/smtp.pem"
+    assert settings.data_dir == Path("/etc/lra/../data")
+
+
+def test_settings_are_frozen():
+    settings = build(example(), base=Path())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.centre.address = "x@lra.example"
+
+
+def test_an_approver_is_found_whatever_the_case_of_the_address():
+    settings = build(example(), base=Path())
+    assert settings.approver("TANAKA@Lra.Example").name == "田中 恵子"
+    assert settings.approver("tanaka@elsewhere.example") is None
+
+
+def test_nothing_secret_has_a_place_in_the_settings():
+    """Passwords and keys are credentials: here stand their names only, so that repr may show everything."""
+    secretive = {name for name, _ in options(Settings) if re.search("pass|secret|token|key", name)}
+    assert all(name.endswith("_credential") or name == "policy.password_delay_minutes" for name in secretive)
+    assert "hidden" not in repr(build(example(), base=Path()))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"centre = [", "not valid TOML"),
+        (b"\xff\xfe", "not valid TOML"),
+        ("[centre]\naddress = 'a'\naddress = 'b'\n".encode(), "not valid TOML"),
+        (b"", "'data_dir' is missing"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, sentence):
+    path = tmp_path / "lra.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=sentence):
+        load(path)
+
+
+def test_a_file_that_is_not_there_is_refused_with_the_next_step(tmp_path):
+    with pytest.raises(SettingsError, match="write one with `ogis-lra init`"):
+        load(tmp_path / "lra.toml")
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path)
+
+
+JSONLIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(name=st.sampled_from([name for name, _ in options(Settings) if ".0." not in name]), value=JSONLIKE)
+def test_any_value_of_any_option_is_taken_or_refused(name, value):
+    raw = tomllib.loads(UNCOMMENTED)
+    *blocks, key = name.split(".")
+    target = raw
+    for block in blocks:
+        target = target[block]
+    target[key] = value
+    try:
+        assert isinstance(build(raw, base=Path()), Settings)
+    except SettingsError as error:
+        assert key in str(error) or "mailbox" in str(error)

@@ -1,0 +1,62 @@
+"""What comes without a readable form: it is answered where it may be, and always shown to a person (SPEC 2)."""
+
+import email.policy
+import smtplib
+from email.message import EmailMessage
+from pathlib import Path
+
+from daemon.demo.stage import APPROVERS, CENTRE
+from daemon.demo.story import AOZORA, MINATO
+from support.applications import case_of
+from support.centres import form
+
+SAMPLES = Path(__file__).parents[1] / "data" / "samples"
+FIRST, SECOND = APPROVERS
+
+
+def send(stage, sender, *papers):
+    """One mail with these files."""
+    message = EmailMessage(policy=email.policy.SMTP)
+    message["From"], message["To"], message["Subject"] = sender, CENTRE, "申請書"
+    message["Message-ID"] = f"<{len(stage.deliveries)}@mail.example>"
+    message.set_content("お送りします。")
+    for number, paper in enumerate(papers, 1):
+        message.add_attachment(paper, maintype="application", subtype="pdf", filename=f"{number}.pdf")
+    with smtplib.SMTP(stage.server.host, stage.server.smtp_port, "client.example", timeout=20) as client:
+        client.send_message(message, sender, [CENTRE])
+    stage.work()
+
+
+def test_a_scan_waits_for_staff_as_a_case_with_a_number(stage):
+    send(stage, AOZORA, (SAMPLES / "image_only.pdf").read_bytes())
+    (receipt,) = stage.letters(AOZORA)
+    assert "WEBEC-20260401-0001" in receipt.subject
+    assert case_of(stage, "WEBEC-20260401-0001").state == "held"
+    for address in APPROVERS:
+        (shown,) = stage.letters(address)
+        assert "読み取れない申請書 WEBEC-20260401-0001" in shown.subject
+        assert shown.attachments
+
+
+def test_a_form_is_taken_and_the_scan_beside_it_is_shown(stage):
+    send(stage, MINATO, form(stage, "new_issue_takeru"), (SAMPLES / "image_only.pdf").read_bytes())
+    assert case_of(stage, "WEBEC-20260401-0001").state == "awaiting_decision"
+    assert case_of(stage, "WEBEC-20260401-0002") is None
+    subjects = [mail.subject for mail in stage.letters(SECOND)]
+    assert any("承認依頼" in subject for subject in subjects)
+    assert any("読み取れないページがあります" in subject for subject in subjects)
+
+
+def test_what_cannot_be_opened_or_is_of_another_service_is_answered_with_the_reason(stage):
+    send(stage, AOZORA, (SAMPLES / "encrypted.pdf").read_bytes(), (SAMPLES / "other_service.pdf").read_bytes())
+    (answer,) = stage.letters(AOZORA)
+    assert "パスワード" in answer.text
+    assert "申請書ではないようです" in answer.text.replace("\n", "").replace("　", "")
+    (shown,) = stage.letters(FIRST)
+    assert "申請書のないメール" in shown.subject
+
+
+def test_a_mail_in_our_own_name_is_never_answered(stage):
+    send(stage, CENTRE)
+    assert not [each for each in stage.deliveries if each.sender == CENTRE and each.recipient != CENTRE]
+    assert not stage.letters(FIRST)
