@@ -9,19 +9,21 @@ from ca import register
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID, ROOT_ID
 from config.credentials import CredentialError
+from config.settings import load
 from daemon import ceremony
-from daemon.demo.server import MailServer
-from daemon.demo.stage import settings_for
 from daemon.keyring import open_keys, secret
 from daemon.store import Store
 from sqlalchemy import create_engine, text
 from support.centres import START
+from support.command_lines import write_config
 
 
 @pytest.fixture
 def settings(tmp_path):
-    """Settings over an empty folder; the server is named, not started."""
-    return settings_for(tmp_path, MailServer())
+    """Settings over a folder that holds a configuration and nothing else."""
+    settings = load(write_config(tmp_path))
+    shutil.rmtree(settings.data_dir)
+    return settings
 
 
 def established(settings, now=START):
@@ -146,7 +148,6 @@ def test_a_configuration_that_is_there_is_never_touched(tmp_path):
 
 def test_credentials_may_lie_elsewhere(settings, tmp_path):
     elsewhere = dataclasses.replace(settings, credentials_dir=str(tmp_path / "run" / "secrets"))
-    shutil.rmtree(settings.data_dir, ignore_errors=True)
     established(elsewhere)
     assert (tmp_path / "run" / "secrets" / "audit-key").exists()
     open_keys(elsewhere)

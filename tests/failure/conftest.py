@@ -4,7 +4,8 @@ import functools
 
 import pytest
 
-from daemon import intake
+from daemon import intake, keyring
+from daemon.demo import stage
 from daemon.demo.server import MailServer
 from daemon.demo.stage import AUTHSERV_ID, Clock
 from support.centres import START
@@ -23,10 +24,24 @@ def read_once():
     return functools.cache(intake.read_document)
 
 
+@pytest.fixture(scope="session")
+def keys_once():
+    """The opened keys, the same files in every centre of these tests; opening them is slow on purpose (scrypt)."""
+    opened = []
+
+    def open_keys(settings):
+        if not opened:
+            opened.append(keyring.open_keys(settings))
+        return opened[0]
+
+    return open_keys
+
+
 @pytest.fixture
-def life(registered, tmp_path, server, clock, read_once, monkeypatch):
+def life(registered, tmp_path, server, clock, read_once, keys_once, monkeypatch):
     """A life that is about to begin, the day after."""
     monkeypatch.setattr(intake, "read_document", read_once)
+    monkeypatch.setattr(stage, "open_keys", keys_once)
     living = begin(registered, tmp_path / "centre", server, clock)
     yield living
     living.close()
