@@ -6,14 +6,16 @@ the case voids its open requests before new ones go out. Requests lapse, cases n
 
 import base64
 import hmac
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from config.settings import Approver
 from parsers.normalise import mail_key
 from parsers.reading import Application
+from parsers.reply import Verb
 
 from . import cases, post, schema, staff_letters
 from .assessment import Assessment, assess
@@ -80,6 +82,19 @@ def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
             now=now,
             case_id=case.id,
         )
+    if len(asked) < assessment.plan.quorum:
+        post.notify(
+            tx,
+            centre,
+            key=f"too-few:{case.id}:{case.version}:{now.isoformat()}",
+            subject=f"承認者が足りません {case.number}",
+            lines=(
+                f"この案件には異なる{assessment.plan.quorum}名の承認が必要ですが、判断できる承認者は{len(asked)}名です。",
+                "承認者ご本人が当事者の申請は、ご本人には依頼していません。承認者の追加をご検討ください。",
+            ),
+            now=now,
+            case_id=case.id,
+        )
     centre.audit.append(
         tx,
         "decision_asked",
@@ -105,6 +120,27 @@ def may_decide(centre: Centre, application: Application) -> list[Approver]:
 def find(tx: Connection, centre: Centre, token: str) -> RowMapping | None:
     """The request a token belongs to, whatever its state."""
     return one(tx, select(_requests).where(_requests.c.token_hash == token_hash(centre, token)))
+
+
+def given(tx: Connection, case: Case) -> Sequence[RowMapping]:
+    """The approvals of exactly what the case is now, in answer to the newest round of requests.
+
+    When a case was asked about anew (a mail came in, the term passed), what was said before counts no more.
+    """
+    newest = select(func.max(_requests.c.created_at)).where(_requests.c.case_id == case.id).scalar_subquery()
+    decisions = schema.decisions
+    return every(
+        tx,
+        select(decisions)
+        .join(_requests, _requests.c.id == decisions.c.request_id)
+        .where(
+            decisions.c.case_id == case.id,
+            decisions.c.version == case.version,
+            decisions.c.digest == case.digest,
+            decisions.c.verb == Verb.APPROVE.value,
+            _requests.c.created_at == newest,
+        ),
+    )
 
 
 def use(tx: Connection, request: RowMapping) -> None:

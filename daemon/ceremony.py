@@ -18,11 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from ca import register
+from ca import crl, register
 from ca.errors import CaError, CaErrorKind
-from ca.hierarchy import ISSUING_ID, ROOT_ID, Names, Urls, establish
+from ca.hierarchy import ISSUING_ID, ROOT_CRL_VALIDITY, ROOT_ID, Names, Urls, establish
 from ca.profiles import Role
-from ca.signer import COST
+from ca.signer import COST, FileSigner, open_key
 from config.credentials import CredentialError
 from config.settings import Settings
 
@@ -78,8 +78,9 @@ def establish_authority(
 ) -> list[Step]:
     """Database schema, root and issuing CA (docs/operations.md), and the files relying parties fetch.
 
-    A CA that is there is left alone. Raises CaError(subject_invalid) for names that cannot stand in a certificate,
-    CaError(not_found) when a CA was published that this database does not know.
+    A CA that is there is left alone, but for the root's CRL, which is renewed in time. Raises
+    CaError(subject_invalid) for names that cannot stand in a certificate, CaError(not_found) when a CA was published
+    that this database does not know.
     """
     store = Store(settings.database)
     try:
@@ -94,12 +95,43 @@ def establish_authority(
                     "or name an empty data_dir for a new CA",
                 )
             _establish(settings, store, now=now, random_bytes=random_bytes, cost=cost)
+        signed = renew_root_crl(settings, store, now=now)
         with store.transaction() as tx:
             files = public_files(tx)
     finally:
         store.close()
-    published = publish(settings, files)
-    return [Step("database", made=made), Step("certificate authority", made=made), published]
+    return [
+        Step("database", made=made),
+        Step("certificate authority", made=made),
+        Step("CRL of the root", made=made or signed),
+        publish(settings, files),
+    ]
+
+
+def renew_root_crl(settings: Settings, store: Store, *, now: datetime) -> bool:
+    """Sign the root's next CRL when half the life of the last one is over and the root key is here; whether it did.
+
+    The key usually is not: it lies offline and is brought back for this, once a year (docs/operations.md). A root CRL
+    that ran out makes relying parties that check the whole chain refuse everybody. The caller publishes.
+    """
+    path = sealed_key(settings, ROOT_ID)
+    with store.transaction() as tx:
+        newest = register.latest_crl(tx, ROOT_ID)
+        if newest is not None and now < newest.this_update + (newest.next_update - newest.this_update) / 2:
+            return False
+        if not path.exists():
+            return False
+        root = register.authority(tx, ROOT_ID)
+        key = open_key(path.read_bytes(), secret(settings, settings.ca.passphrase_credential).reveal().encode())
+        number = register.next_crl_number(tx, ROOT_ID)
+        entries = register.revoked_for_crl(tx, ROOT_ID, now)
+        plan = crl.plan(root, number, entries, now, now + ROOT_CRL_VALIDITY)
+        register.store_crl(tx, ROOT_ID, FileSigner(root, key).sign_crl(plan))
+        audit = Audit(key_bytes(settings, AUDIT_KEY))
+        audit.append(
+            tx, "crl_published", at=now, actor="operator", authority=ROOT_ID, number=number, entries=len(entries)
+        )
+    return True
 
 
 def _establish(
@@ -141,9 +173,9 @@ def public_files(tx: Connection) -> dict[str, bytes]:
         "root.cer": root.public_bytes(Encoding.DER),
         "issuing.cer": issuing.public_bytes(Encoding.DER),
     }
-    crl = register.latest_crl(tx, ROOT_ID)
-    if crl is not None:
-        files["root.crl"] = x509.load_der_x509_crl(crl.der).public_bytes(Encoding.PEM)
+    newest = register.latest_crl(tx, ROOT_ID)
+    if newest is not None:
+        files["root.crl"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
     return files
 
 

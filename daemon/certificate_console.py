@@ -39,11 +39,14 @@ _EXPIRED = "期限切れ"
 
 # Faults of the checker that the operator can mend at once; all others are for whoever knows the CA.
 _PUBLISH = ": run the service or `ogis-lra crl --publish`"
-_NEXT_STEPS: Mapping[str, str] = {
-    "crl_none": _PUBLISH,
-    "crl_not_fresh": _PUBLISH,
-    "crl_behind": _PUBLISH,
-    "lease_overdue": ": run the service, it gives the serial number up",
+_BRING_ROOT = ": bring the root key back into data/keys and run `ogis-lra init` (docs/operations.md)"
+_NEXT_STEPS: Mapping[tuple[str, str], str] = {
+    (ISSUING_ID, "crl_none"): _PUBLISH,
+    (ISSUING_ID, "crl_not_fresh"): _PUBLISH,
+    (ISSUING_ID, "crl_behind"): _PUBLISH,
+    (ISSUING_ID, "lease_overdue"): ": run the service, it gives the serial number up",
+    (ROOT_ID, "crl_none"): _BRING_ROOT,
+    (ROOT_ID, "crl_not_fresh"): _BRING_ROOT,
 }
 
 
@@ -146,7 +149,7 @@ def verify(arguments: argparse.Namespace) -> Answer:
         for name in (ROOT_ID, ISSUING_ID):
             authority = register.authority(tx, name)
             found = check_register(tx, authority=authority, now=now, profiles=profiles_of(settings))
-            faults += [f"{name}: {fault}{_NEXT_STEPS.get(fault.code, '')}" for fault in found]
+            faults += [f"{name}: {fault}{_NEXT_STEPS.get((name, fault.code), '')}" for fault in found]
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
         faults += _file_faults(tx, public)
         events = audit.count(tx)

@@ -9,12 +9,15 @@ import logging
 from datetime import datetime
 from functools import partial
 
+from sqlalchemy.exc import OperationalError
+
 from parsers.application import read as read_document
 from parsers.errors import ParseError
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 
 from . import ledger, post
 from .centre import Centre
+from .failures import MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
 from .ledger import MailRow, Place
@@ -69,6 +72,17 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
         return False
     with centre.store.transaction() as tx:
         ledger.count_attempt(tx, row)
+    try:
+        _consider(centre, row, now)
+    except (OSError, OperationalError):
+        # The disk or the database is in trouble, not the mail: this attempt does not count against it.
+        with centre.store.transaction() as tx:
+            ledger.forget_attempt(tx, row)
+        raise
+    return True
+
+
+def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
     mail = open_mail(centre.blobs.get(row.digest))
     opened = _open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
@@ -83,7 +97,6 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
             message_id=mail.message_id,
         )
         centre.audit.append(tx, "mail_read", at=now, actor="system", mail=row.id, outcome=outcome.name)
-    return True
 
 
 def _is_own(centre: Centre, mail: Mail) -> bool:
@@ -136,12 +149,25 @@ def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:
 
 
 def file(centre: Centre, mailbox: Mailbox) -> int:
-    """Move every settled mail to its folder; returns how many. A mail that is gone already counts as moved."""
+    """Move every settled mail to its folder; returns how many. A mail that is gone already counts as moved.
+
+    One mail that the server will not move holds up no other; after a few the server itself is taken for the reason.
+    Raises the last MailboxUnavailable when any could not be moved.
+    """
     place = place_of(centre, mailbox)
     with centre.store.transaction() as tx:
         rows = ledger.unfiled(tx, place)
+    trouble: list[MailboxUnavailable] = []
     for row in rows:
-        mailbox.file(row["uid"], row["target"])
+        try:
+            mailbox.file(row["uid"], row["target"])
+        except MailboxUnavailable as error:
+            trouble.append(error)
+            if len(trouble) == MOST_ATTEMPTS:
+                break
+            continue
         with centre.store.transaction() as tx:
             ledger.note_filed(tx, row["id"], now=centre.clock())
+    if trouble:
+        raise trouble[-1]
     return len(rows)

@@ -91,11 +91,7 @@ def _unsound(tx: Connection, case: Case, digest: str, quorum: int) -> str | None
     """Why the approvals of a case do not carry it: checked by the issuer itself, whatever `replies` did (SPEC 2.1)."""
     if digest != case.digest:
         return "digest_changed"
-    table = schema.decisions
-    query = select(table).where(
-        table.c.case_id == case.id, table.c.version == case.version, table.c.digest == digest, table.c.verb == "approve"
-    )
-    rows = every(tx, query)
+    rows = approval.given(tx, case)
     needed = max([replies.required(tx, case, quorum), *(row["quorum"] for row in rows)])
     sound = {
         row["approver"].lower() for row in rows if row["evidence"].get("method") and row["evidence"].get("identity")
@@ -108,6 +104,8 @@ def _unsound(tx: Connection, case: Case, digest: str, quorum: int) -> str | None
 def _carry_out(centre: Centre, case_id: int) -> bool:
     with centre.store.transaction() as tx:
         case = cases.get(tx, case_id)
+        if _leased(tx, case_id):
+            return False
         wanted = [task for task in cases.tasks(tx, case_id, pending=True) if task.kind is TaskKind.ISSUE]
         registration = _registration(tx, centre, case, wanted[0]) if wanted else None
     if registration is None:
@@ -123,6 +121,13 @@ def _carry_out(centre: Centre, case_id: int) -> bool:
             _fail(centre, case, error)
             return False
         raise
+
+
+def _leased(tx: Connection, case_id: int) -> bool:
+    """Whether an earlier attempt's serial is still reserved; the register would refuse another after the key was made."""
+    table = register.certificates
+    state = register.CertificateState.RESERVED.value
+    return bool(every(tx, select(table.c.serial).where(table.c.case_id == case_id, table.c.state == state)))
 
 
 def _registration(tx: Connection, centre: Centre, case: Case, task: TaskRow) -> Registration:

@@ -99,6 +99,11 @@ def count_attempt(tx: Connection, row: MailRow) -> None:
     )
 
 
+def forget_attempt(tx: Connection, row: MailRow) -> None:
+    """Take back the attempt counted last: what failed was not the mail."""
+    changed(tx, update(_mails).where(_mails.c.id == row.id, _mails.c.state == "stored").values(attempts=row.attempts))
+
+
 def settle(
     tx: Connection, mail_id: int, *, state: str, outcome: str, folder: str, reason: str = "", message_id: str = ""
 ) -> None:

@@ -80,14 +80,19 @@ _NEUTRAL_REASON = "ご提出いただいた内容では、お手続きを進め�
 _NO_FORM = "申請書は不要"
 _CALL_CENTRE = "申請書は不要：コールセンターへお問い合わせください"
 
-# One sentence for each kind of `parsers.errors.ParseKind`, and for the form of another service.
+# One sentence for each kind of `parsers.errors.ParseKind` and of document that `parsers.attachments.DocumentKind` tells
+# apart, and for the form of another service.
 _UNREADABLE: Mapping[str, str] = {
     "encrypted": "パスワードで保護されたファイルは、ウイルス検査ができないため、開いておりません。"
     "パスワードを設定していないPDFファイルでお送りください。",
     "spreadsheet": "Excelファイルのままでは、押印を確認できません。"
     "申請書に押印し、PDFファイルに変換してお送りください。",
+    "word": "Wordなどの文書ファイルのままでは、押印を確認できません。"
+    "申請書に押印し、PDFファイルに変換してお送りください。",
     "image": "画像ファイル（JPEG、PNGなど）では受付できません。PDFファイルに変換してお送りください。",
     "archive": "圧縮ファイル（ZIPなど）は、開いておりません。圧縮せずに、PDFファイルのままお送りください。",
+    "encrypted_archive": "パスワード付きの圧縮ファイル（ZIPなど）は、ウイルス検査ができないため、開いておりません。"
+    "圧縮せず、パスワードを設定していないPDFファイルのままお送りください。",
     "damaged": "ファイルが壊れているため、開くことができませんでした。"
     "お手元で開けることをご確認のうえ、PDFファイルを作成し直してお送りください。",
     "empty": "ファイルの中身が空（0バイト）でした。PDFファイルを作成し直してお送りください。",

@@ -55,6 +55,7 @@ class RegisterFacts:
     company_english: frozenset[str] = frozenset()
     company_domains: frozenset[str] = frozenset()
     colleagues: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
     sender: str = ""
     as_of: date = date.min

@@ -143,6 +143,7 @@ def consider(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> No
 def _send_back(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> None:
     assessed = assessment.assess(tx, centre, case, now=now)
     deadline = now + timedelta(days=centre.settings.policy.resubmission_days)
+    approval.void(tx, case)
     case = cases.apply(
         tx,
         centre.audit,

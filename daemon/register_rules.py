@@ -81,6 +81,14 @@ def _register_difference(application: Application, facts: RegisterFacts, table: 
             yield _note("differs_from_register", key, f"{table.label(key)}が登録と異なります。")
 
 
+def _taken(application: Application, facts: RegisterFacts, table: Table) -> Iterator[Finding]:
+    """A handover or change to somebody who is registered already would make a second registration of one person."""
+    if facts.taken:
+        block = table.block(table.types[_kind(application)].gives)
+        numbers = "、".join(facts.taken)
+        yield _doubt("successor_registered", block.key, f"{block.label}の方は、すでに登録があります（{numbers}）。")
+
+
 def _mail_change(application: Application, facts: RegisterFacts, table: Table) -> Iterator[Finding]:
     """A changed mail address moves the next certificate to another mailbox: four eyes (SPEC 2.1)."""
     if application.request_type is RequestType.REGISTRATION_CHANGE and facts.target is not None:
@@ -146,6 +154,7 @@ RULES: tuple[Rule, ...] = (
     _matching,
     _company,
     _register_difference,
+    _taken,
     _mail_change,
     _sender,
     _duplicate,

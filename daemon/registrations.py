@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from ca import register
-from config.request_types import Table
+from config.request_types import Table, TypeRule
 from parsers.normalise import company_key
 from parsers.reading import Application
 
@@ -166,6 +166,7 @@ def facts(
             for other in registrations
             if other.person.keys[0] == before and (target is None or other.id != target.id)
         ),
+        taken=_taken(application, rule, registrations, target),
         duplicates=duplicates,
         sender=sender,
         as_of=now.astimezone(JST).date(),
@@ -182,6 +183,16 @@ def _target(tx: Connection, found: Match, chosen: int | None) -> Registration | 
         registration = get(tx, chosen)
         return registration if registration.state == "live" else None
     return found.exact[0] if len(found.exact) == 1 else None
+
+
+def _taken(
+    application: Application, rule: TypeRule, registrations: Sequence[Registration], target: Registration | None
+) -> tuple[str, ...]:
+    """The live registrations that the next holder has already: a successor should have none."""
+    if not rule.must_match or not rule.gives or rule.gives == rule.looks_up:
+        return ()
+    found = match(person_of(application, rule.gives), registrations).exact
+    return tuple(other.subscriber_id for other in found if target is None or other.id != target.id)
 
 
 def _domains(tx: Connection, company_id: int) -> frozenset[str]:

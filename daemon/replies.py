@@ -28,7 +28,7 @@ from .cases import Case
 from .centre import Centre
 from .ledger import MailRow
 from .letters import Draft
-from .store import added, every
+from .store import added
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _approve(decision: _Decision) -> str:
     quorum = required(tx, case, plan.quorum)
     approval.use(tx, decision.request)
     _record(decision, quorum=quorum)
-    given = approvals(tx, case)
+    given = {row["approver"].lower() for row in approval.given(tx, case)}
     if len(given) < quorum:
         _confirm(decision, (f"承認 {len(given)}／{quorum} です。もう一名の承認をお待ちしています。",))
         return "decision_approve_partly"
@@ -152,18 +152,6 @@ def _approve(decision: _Decision) -> str:
 def required(tx: Connection, case: Case, planned: int) -> int:
     """How many approvers it takes: whoever corrected a field does not alone approve it (SPEC 2.1)."""
     return max(planned, 2) if cases.version_row(tx, case)["amended_by"] else planned
-
-
-def approvals(tx: Connection, case: Case) -> set[str]:
-    """The different approvers who have approved exactly what the case is now."""
-    table = schema.decisions
-    query = table.select().where(
-        table.c.case_id == case.id,
-        table.c.version == case.version,
-        table.c.digest == case.digest,
-        table.c.verb == Verb.APPROVE.value,
-    )
-    return {row["approver"].lower() for row in every(tx, query)}
 
 
 def _refuse_sender(mail: Mail, approver: Approver | None, evidence: Evidence) -> Refusal | None:

@@ -1,6 +1,7 @@
 """Fixtures that any test may use; builders stand in `support`."""
 
 import pytest
+
 from daemon.demo.server import MailServer
 from daemon.demo.stage import AUTHSERV_ID, Clock
 from support.centres import START, Centres

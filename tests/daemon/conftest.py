@@ -1,6 +1,7 @@
 """A centre with some life behind it, and the command line over a copy of it."""
 
 import pytest
+
 from support.command_lines import CommandLine, Finished
 
 

@@ -3,8 +3,12 @@
 import dataclasses
 import re
 import shutil
+from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from sqlalchemy import create_engine, text
+
 from ca import register
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID, ROOT_ID
@@ -13,7 +17,6 @@ from config.settings import load
 from daemon import ceremony
 from daemon.keyring import open_keys, secret
 from daemon.store import Store
-from sqlalchemy import create_engine, text
 from support.centres import START
 from support.command_lines import write_config
 
@@ -75,7 +78,7 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
             established(settings)
     key = (settings.data_dir / "keys" / "issuing.key").read_bytes()
     steps = established(settings)
-    assert [step.made for step in steps] == [False] * 5 + [True]
+    assert [step.made for step in steps] == [False] * 6 + [True]
     assert (settings.data_dir / "keys" / "issuing.key").read_bytes() == key
     assert {path.name for path in (settings.data_dir / "public").iterdir()} == {
         "root.pem",
@@ -85,6 +88,26 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
         "issuing.cer",
         "root.crl",
     }
+
+
+def test_the_roots_crl_is_renewed_at_half_its_life_while_the_key_is_here(settings):
+    established(settings)
+    path = settings.data_dir / "public" / "root.crl"
+    first = path.read_bytes()
+    established(settings, now=START + timedelta(days=198))
+    assert path.read_bytes() == first
+    key = settings.data_dir / "keys" / "root.key"
+    safe = key.rename(settings.data_dir.parent / "safe")
+    later = START + timedelta(days=300)
+    established(settings, now=later)
+    assert path.read_bytes() == first, "without the key nothing is signed, and nothing else fails"
+    safe.rename(key)
+    steps = established(settings, now=later)
+    assert [step.what for step in steps if step.made] == ["CRL of the root", "published certificates"]
+    crl = x509.load_pem_x509_crl(path.read_bytes())
+    assert crl.last_update_utc == later
+    assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 2
+    assert not any(step.made for step in established(settings, now=later))
 
 
 def test_a_lost_database_never_costs_the_keys_of_a_published_authority(settings, tmp_path):

@@ -1,6 +1,8 @@
 """`queue`, `show` and `log`: what staff see of the cases."""
 
 import pytest
+from sqlalchemy import create_engine, text
+
 from daemon.case import State, final
 from daemon.case_console import LETTER_STATES, LETTER_WORDS, TASK_STATES, TASK_WORDS, WAITS_FOR
 from daemon.demo.stage import APPROVERS
@@ -8,7 +10,6 @@ from daemon.demo.story import HANAKO
 from daemon.letters import LetterKind
 from daemon.line_breaking import columns
 from daemon.planning import TaskKind
-from sqlalchemy import create_engine, text
 
 
 def change(folder, statement, **values):
@@ -35,7 +36,9 @@ def test_the_queue_lists_what_waits_and_for_whom(lra, finished):
 
 def test_the_columns_of_the_queue_stand_under_each_other(lra):
     lines = lra("queue").out.splitlines()
-    starts = {columns(line[: line.index(word)]) for line, word in zip(lines, ("申請者  ", "株式会社", "あお"), strict=True)}
+    starts = {
+        columns(line[: line.index(word)]) for line, word in zip(lines, ("申請者  ", "株式会社", "あお"), strict=True)
+    }
     assert len(starts) == 1
 
 
@@ -70,7 +73,17 @@ def test_an_empty_queue_says_so(lra, copied):
 def test_show_tells_a_finished_case_from_form_to_letters(lra, finished):
     answered = lra("show", finished.issued)
     assert answered.code == 0
-    for expected in ("完了", "新規発行（第1版）", "山田 花子", "押印：あり", "判断", "approve", *APPROVERS, "発行  ", "済"):
+    for expected in (
+        "完了",
+        "新規発行（第1版）",
+        "山田 花子",
+        "押印：あり",
+        "判断",
+        "approve",
+        *APPROVERS,
+        "発行  ",
+        "済",
+    ):
         assert expected in answered.out
     assert answered.out.count("送信済み") >= 4
     assert "パスワード" in answered.out

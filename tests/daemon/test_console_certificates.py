@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from sqlalchemy import create_engine, text
+
 from support.command_lines import CommandLine, write_credential
 
 
@@ -174,16 +175,19 @@ PLANTED = {
         "does not match its chain value",
     ),
     "a revocation was taken back": (
-        "UPDATE certificates SET state = 'issued', revoked_at = NULL, recorded_at = NULL, reason = NULL "
-        "WHERE state = 'revoked'",
+        """UPDATE certificates SET state = 'issued', revoked_at = NULL, recorded_at = NULL, reason = NULL
+        WHERE state = 'revoked'""",
         "crl_lists_unrevoked",
     ),
     "a revocation was made up": (
-        "UPDATE certificates SET state = 'revoked', revoked_at = issued_at, recorded_at = issued_at, "
-        "reason = 'unspecified' WHERE state = 'issued'",
+        """UPDATE certificates SET state = 'revoked', revoked_at = issued_at, recorded_at = issued_at,
+        reason = 'unspecified' WHERE state = 'issued'""",
         "crl_lacks_revoked",
     ),
-    "a subject was changed": ("UPDATE certificates SET subject = 'CN=Mallory' WHERE state = 'issued'", "subject_differs"),
+    "a subject was changed": (
+        "UPDATE certificates SET subject = 'CN=Mallory' WHERE state = 'issued'",
+        "subject_differs",
+    ),
     "an end was changed": (
         "UPDATE certificates SET not_after = not_before WHERE state = 'issued'",
         "not_after_differs",
@@ -226,7 +230,8 @@ def test_verify_finds_a_published_file_that_is_missing_or_replaced(lra, copied, 
 def test_verify_names_the_next_step_for_a_crl_that_ran_out(lra):
     answered = at(lra, days=8)("verify")
     assert answered.code == 1
-    assert "crl_not_fresh: run the service or `ogis-lra crl --publish`" in answered.out
+    assert "issuing-1: crl_not_fresh: run the service or `ogis-lra crl --publish`" in answered.out
+    assert "root: crl_not_fresh: bring the root key back" in at(lra, days=400)("verify").out
 
 
 def test_verify_with_another_audit_key_trusts_no_event(lra, copied):

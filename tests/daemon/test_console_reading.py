@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+
 from config import forms, request_types
 from daemon.reading_console import PROBLEM_WORDS, SEAL_WORDS, SEVERITY_WORDS
 from parsers.attachments import DocumentKind
@@ -43,7 +44,9 @@ def test_read_prints_exactly_the_document_of_the_contract(lra):
     assert answered.err == ""
     assert set(answered.document) == {"applications", "problems"}
     (application,) = answered.document["applications"]
-    assert {"request_type", "form_version", "route", "pages", "fields", "confirmations", "seal", "findings"} <= set(application)
+    assert {"request_type", "form_version", "route", "pages", "fields", "confirmations", "seal", "findings"} <= set(
+        application
+    )
     assert (application["request_type"], application["form_version"]) == ("reissue", "2024-07")
     assert application["route"] == "text"
     assert application["pages"] == [1]

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from support.command_lines import CommandLine, write_config, write_credential
 
 COMPANY = "name_ja,name_en,domains\n株式会社さくら精機,Sakura Seiki K.K.,sakura.example seiki.example\n"
@@ -143,7 +144,6 @@ def test_a_wrong_use_is_explained(lra, words, sentence):
 
 
 def test_an_empty_register_says_so(centres, clock, capsys, tmp_path):
-
 
     shutil.copytree(centres.template, tmp_path / "centre-of-nobody")
     empty = CommandLine(write_config(tmp_path / "centre-of-nobody"), clock, capsys)

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 
 import pytest
-from support.servers import Postbox, make_message, make_postbox
 
 from daemon.demo.server import MailServer
 from daemon.failures import Kind
 from daemon.imap import Mailbox, MailboxUnavailable
 from daemon.smtp import OutcomeUnknown, Transport, TransportMisconfigured, TransportRefused, TransportUnavailable
+from support.servers import Postbox, make_message, make_postbox
 
 NOW = datetime(2031, 7, 1, 0, 30, tzinfo=UTC)
 

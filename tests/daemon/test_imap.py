@@ -10,13 +10,13 @@ import imapclient
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.servers import make_message
-from support.wires import Proxy
 
 from config.credentials import Secret
 from daemon import imap
 from daemon.failures import Kind, outward
 from daemon.imap import Account, Mailbox, MailboxRefused, MailboxUnavailable
+from support.servers import make_message
+from support.wires import Proxy
 
 pytest_plugins = ("support.servers",)
 

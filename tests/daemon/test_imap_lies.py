@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.wires import ScriptedImap
 
 from config.credentials import Secret
 from daemon.failures import Kind
 from daemon.imap import Account, Mailbox, MailboxRefused, MailboxUnavailable
+from support.wires import ScriptedImap
 
 
 def account(port, **changes):

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+
 from ca.errors import CaError
 from config.credentials import CredentialError
 from config.settings import SettingsError, load

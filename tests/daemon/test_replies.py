@@ -261,7 +261,7 @@ def test_an_amended_form_with_defects_leaves_nothing_to_approve(stage):
     assert state(stage, number) == "returned"
     stage.decide(FIRST, asked[FIRST], "承認")
     stage.work()
-    assert outcome(stage) == "refused_case_decided"
+    assert outcome(stage) == "refused_token_void"
     assert certificates(stage) == [(HANAKO, "live")]
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+
 from daemon import ceremony, keyring, loop
 from daemon.demo import story
 from daemon.demo.story import AOZORA, HANAKO
@@ -202,11 +203,11 @@ def contents(folder):
 def test_init_makes_everything_and_a_second_init_changes_nothing(fresh, tmp_path):
     answered = fresh("init", "--json")
     assert answered.code == 0
-    assert [step["made"] for step in answered.document] == [True] * 7
+    assert [step["made"] for step in answered.document] == [True] * 8
     before = contents(tmp_path)
     again = fresh("init")
     assert again.code == 0
-    assert again.out.count("found  ") == 7
+    assert again.out.count("found  ") == 8
     assert "made " not in again.out
     assert contents(tmp_path) == before
     assert "`ogis-lra check`" in again.out

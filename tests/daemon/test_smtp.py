@@ -6,8 +6,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 
 import pytest
-from support.servers import make_message, make_postbox
-from support.wires import Proxy
 
 from config.credentials import Secret
 from daemon.failures import Kind, outward
@@ -19,6 +17,8 @@ from daemon.smtp import (
     TransportRefused,
     TransportUnavailable,
 )
+from support.servers import make_message, make_postbox
+from support.wires import Proxy
 
 pytest_plugins = ("support.servers",)
 

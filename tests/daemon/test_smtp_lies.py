@@ -3,8 +3,6 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.servers import make_message
-from support.wires import ScriptedSmtp
 
 from config.credentials import Secret
 from daemon.failures import Consequence, Kind, consequence_of
@@ -16,6 +14,8 @@ from daemon.smtp import (
     TransportRefused,
     TransportUnavailable,
 )
+from support.servers import make_message
+from support.wires import ScriptedSmtp
 
 MESSAGE = make_message("plain", subject="x")
 

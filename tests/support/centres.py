@@ -8,12 +8,15 @@ import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 from daemon import ceremony, importing
 from daemon.demo import paper
+from daemon.demo import stage as demo_stage
 from daemon.demo.server import MailServer
 from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock, Stage, open_stage, settings_for
 from daemon.demo.story import AOZORA, COMPANIES, HANAKO, ICHIRO, MINATO, STRANGER, TAKERU
+from daemon.keyring import open_keys
 from daemon.planning import JST
 
 START = datetime(2026, 4, 1, 1, 0, tzinfo=UTC)  # 10:00 in Japan, a Wednesday
@@ -25,6 +28,7 @@ class Centres:
 
     def __init__(self, template: Path) -> None:
         self.template = template
+        self._keys = []
 
     @classmethod
     def make(cls, template: Path) -> "Centres":
@@ -48,11 +52,17 @@ class Centres:
 
     def reopen(self, folder: Path, server: MailServer, clock: Clock) -> Stage:
         """The same centre again, as after a stop: nothing is carried over but what is on disk and on the server."""
-        stage = open_stage(
-            folder, server, clock, lambda _: None, settings_for(folder, server, profile="subscriber-p256")
-        )
+        settings = settings_for(folder, server, profile="subscriber-p256")
+        with mock.patch.object(demo_stage, "open_keys", self._open_keys):
+            stage = open_stage(folder, server, clock, lambda _: None, settings)
         stage.centre = replace(stage.centre, sleep=lambda _: None)
         return stage
+
+    def _open_keys(self, settings):
+        """The keys are the same files in every centre; opening them is slow on purpose (scrypt), so it is done once."""
+        if not self._keys:
+            self._keys.append(open_keys(settings))
+        return self._keys[0]
 
 
 def today(stage: Stage):
