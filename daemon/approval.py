@@ -8,6 +8,7 @@ import base64
 import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.engine import RowMapping
@@ -22,7 +23,9 @@ from .assessment import Assessment, assess
 from .case import State
 from .cases import Case
 from .centre import Centre
+from .guard import attempt
 from .letters import CaseFacts, Enclosure
+from .post import MOST_ENCLOSED
 from .staff_letters import Difference
 from .store import added, changed, every, one
 
@@ -160,21 +163,23 @@ def void(tx: Connection, case: Case) -> None:
 
 def renew_lapsed(centre: Centre) -> int:
     """Requests past their term lapse, and the case is asked about anew: silence approves nothing and loses nothing."""
-    now = centre.clock()
-    renewed = 0
+    query = select(_requests.c.case_id).where(_requests.c.state == "open", _requests.c.expires_at <= centre.clock())
     with centre.store.transaction() as tx:
-        query = select(_requests.c.case_id).where(_requests.c.state == "open", _requests.c.expires_at <= now).distinct()
-        for row in every(tx, query):
-            tx.execute(
-                update(_requests)
-                .where(_requests.c.case_id == row["case_id"], _requests.c.state == "open")
-                .values(state="lapsed")
-            )
-            case = cases.get(tx, row["case_id"])
-            if case.state in (State.AWAITING_DECISION, State.ON_HOLD):
-                ask(tx, centre, case, now=now)
-                renewed += 1
-    return renewed
+        waiting = [row["case_id"] for row in every(tx, query.distinct())]
+    return sum(attempt(f"lapsed case {case_id}", partial(_renew, centre, case_id)) or 0 for case_id in waiting)
+
+
+def _renew(centre: Centre, case_id: int) -> int:
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        tx.execute(
+            update(_requests).where(_requests.c.case_id == case_id, _requests.c.state == "open").values(state="lapsed")
+        )
+        case = cases.get(tx, case_id)
+        if case.state not in (State.AWAITING_DECISION, State.ON_HOLD):
+            return 0
+        ask(tx, centre, case, now=now)
+    return 1
 
 
 def facts_of(case: Case, *, wished: str | None = None, user_name: str = "") -> CaseFacts:
@@ -216,7 +221,9 @@ def _candidates(assessment: Assessment) -> list[str]:
 
 
 def _documents(tx: Connection, centre: Centre, case: Case) -> list[Enclosure]:
+    """The form, where it is small enough for every mail server; a larger one lies in the mailbox."""
     digest = cases.version_row(tx, case)["document"]
-    if not digest:
+    data = centre.blobs.get(digest) if digest else b""
+    if not data or len(data) > MOST_ENCLOSED:
         return []
-    return [Enclosure(f"{case.number}.pdf", "application/pdf", centre.blobs.get(digest))]
+    return [Enclosure(f"{case.number}.pdf", "application/pdf", data)]

@@ -66,9 +66,9 @@ def main(argv: Sequence[str] | None = None, *, clock: Callable[[], datetime] = w
     arguments.say = functools.partial(print, flush=True)
     _speak_any_language()
     _log_to_stderr(verbose=arguments.verbose, quiet=arguments.verb == "demo")
-    failed: list[str] = []
+    errors: list[Exception] = []
     try:
-        code = attempt(arguments.verb, functools.partial(_carry_out, arguments), failed)
+        code = attempt(arguments.verb, functools.partial(_carry_out, arguments), errors)
     except KeyboardInterrupt:
         return INTERRUPTED
     if code is None:
@@ -85,6 +85,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     except Failure as error:
         _complain(str(error), arguments)
         return TEMPORARY if consequence_of(error) is Consequence.RETRY else WRONG_USE
+    except service.AlreadyRunning as error:
+        _complain(str(error), arguments)
+        return TEMPORARY
     except (SettingsError, CredentialError, StoreError, CaError, console.UsageError) as error:
         _complain(str(error), arguments)
         return WRONG_USE

@@ -120,6 +120,16 @@ def covered(tx: Connection, task: TaskRow, now: datetime) -> list[CertificateRow
     return [row for row in rows if row.serial in named]
 
 
+def doomed(tx: Connection, now: datetime) -> set[str]:
+    """The serials that a scheduled revocation will reach."""
+    return {
+        row.serial
+        for task in cases.pending_tasks(tx)
+        if task.kind is TaskKind.REVOKE and task.due_at is not None
+        for row in covered(tx, task, now)
+    }
+
+
 def _renewals_of(tx: Connection, serials: set[str]) -> set[str]:
     table = schema.cases
     rows = every(tx, select(table.c.id).where(table.c.renews_serial.in_(serials)))

@@ -16,8 +16,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def attempt(what: str, work: Callable[[], T], failed: list[str] | None = None) -> T | None:
-    """Do the work; on any error log its kind and place, add `what` to `failed`, and return None.
+def attempt(what: str, work: Callable[[], T], errors: list[Exception] | None = None) -> T | None:
+    """Do the work; on any error log its kind and place, add it to `errors`, and return None.
 
     The text of a foreign exception may quote a mail or a name (SQL drivers quote parameters), so it is never logged:
     its class and the line of ours where it arose are enough to find it. A request to stop is not an Exception and
@@ -28,8 +28,8 @@ def attempt(what: str, work: Callable[[], T], failed: list[str] | None = None) -
     except Exception as error:  # noqa: BLE001 - see the module's head: this is the place
         level = logging.WARNING if consequence_of(error) is Consequence.RETRY else logging.ERROR
         _log.log(level, "%s: %s %s at %s", what, kind_of(error).value, type(error).__name__, _place(error))
-        if failed is not None:
-            failed.append(what)
+        if errors is not None:
+            errors.append(error)
         return None
 
 

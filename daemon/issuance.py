@@ -35,17 +35,24 @@ from .store import changed, every
 
 _log = logging.getLogger(__name__)
 
+# An issuance that stopped half-way this many times is held for a person: each attempt costs a serial number.
+MOST_ATTEMPTS = 3
+
 
 def execute(centre: Centre) -> int:
     """Start every approved case and carry out every started one; returns how many were fulfilled."""
     _abandon(centre)
     with centre.store.transaction() as tx:
-        approved = [case.id for case in cases.in_state(tx, State.APPROVED)]
-    for case_id in approved:
-        attempt(f"start of case {case_id}", partial(_start, centre, case_id))
+        ready = [case.id for case in cases.in_state(tx, State.APPROVED, State.EXECUTING)]
+    # One case after the other, to its end: what the first one does to the register, the next one must see.
+    return sum(bool(attempt(f"case {case_id}", partial(_advance, centre, case_id))) for case_id in ready)
+
+
+def _advance(centre: Centre, case_id: int) -> bool:
+    _start(centre, case_id)
     with centre.store.transaction() as tx:
-        executing = [case.id for case in cases.in_state(tx, State.EXECUTING)]
-    return sum(bool(attempt(f"case {case_id}", partial(_carry_out, centre, case_id))) for case_id in executing)
+        started = cases.get(tx, case_id).state is State.EXECUTING
+    return started and _carry_out(centre, case_id)
 
 
 def _abandon(centre: Centre) -> None:
@@ -63,6 +70,11 @@ def _start(centre: Centre, case_id: int) -> None:
         if case.state is not State.APPROVED or _pausing(centre, case, now):
             return
         if case.kind is CaseKind.RENEWAL:
+            if not _renewable(tx, case, now):
+                cases.apply(
+                    tx, centre.audit, case, Event.CANCELLED, now=now, actor="issuer", note={"why": "not_wanted"}
+                )
+                return
             case = cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
             cases.add_tasks(tx, case, (Task(TaskKind.ISSUE, case.registration_id),))
             return
@@ -79,6 +91,17 @@ def _start(centre: Centre, case_id: int) -> None:
         cases.add_tasks(tx, case, assessed.plan.tasks)
         target = assessed.facts.target
         cases.set_values(tx, case, registration_id=target.id if target else None)
+
+
+def _renewable(tx: Connection, case: Case, now: datetime) -> bool:
+    """Whether a renewal is still wanted: its registration lives, what it renews is good and nothing is to end it."""
+    row = register.find(tx, case.renews_serial or "0")
+    return (
+        row is not None
+        and row.state is register.CertificateState.ISSUED
+        and row.serial not in completion.doomed(tx, now)
+        and registrations.get(tx, row.registration_id).state == "live"
+    )
 
 
 def _pausing(centre: Centre, case: Case, now: datetime) -> bool:
@@ -108,8 +131,12 @@ def _carry_out(centre: Centre, case_id: int) -> bool:
             return False
         wanted = [task for task in cases.tasks(tx, case_id, pending=True) if task.kind is TaskKind.ISSUE]
         registration = _registration(tx, centre, case, wanted[0]) if wanted else None
+        trouble = _unfit(tx, case, wanted[0], registration) if registration else None
     if registration is None:
         return _complete(centre, case, None)
+    if trouble:
+        _fail(centre, case, trouble)
+        return False
     try:
         return _complete(centre, case, _issue(centre, case, registration))
     except CaError as error:
@@ -118,13 +145,29 @@ def _carry_out(centre: Centre, case_id: int) -> bool:
             _log.info("case %s: not now, %s", case.number, error)
             return False
         if error.kind in (CaErrorKind.SUBJECT_INVALID, CaErrorKind.LINT_FAILED):
-            _fail(centre, case, error)
+            _fail(centre, case, ", ".join(error.problems) or error.kind.value)
             return False
         raise
 
 
+def _unfit(tx: Connection, case: Case, task: TaskRow, registration: Registration) -> str | None:
+    """Why no certificate may be made for this registration any more, since the case was started; None when all is well.
+
+    A started case may have waited for an earlier attempt's lease, and the register went on meanwhile.
+    """
+    if registration.state not in ("live", "reserved"):
+        return "the registration was closed"
+    if task.detail and registration.person != person_from(task.detail):
+        return "the registered data were changed after the approval"
+    table = register.certificates
+    spent = select(table.c.serial).where(
+        table.c.case_id == case.id, table.c.state == register.CertificateState.ABANDONED.value
+    )
+    return f"{MOST_ATTEMPTS} attempts did not come to an end" if len(every(tx, spent)) >= MOST_ATTEMPTS else None
+
+
 def _leased(tx: Connection, case_id: int) -> bool:
-    """Whether an earlier attempt's serial is still reserved; the register would refuse another after the key was made."""
+    """Whether an earlier attempt's serial is still reserved: the register would refuse another one."""
     table = register.certificates
     state = register.CertificateState.RESERVED.value
     return bool(every(tx, select(table.c.serial).where(table.c.case_id == case_id, table.c.state == state)))
@@ -209,6 +252,8 @@ def _complete(centre: Centre, case: Case, issued: Issued | None) -> bool:
     now = centre.clock()
     with centre.store.transaction() as tx:
         if issued is not None:
+            if registrations.get(tx, issued.registration.id).state == "closed":
+                raise CaError(CaErrorKind.CONFLICT, "the registration was closed while its certificate was made")
             serial = register.serial_text(issued.prepared.serial)
             register.record_issued(tx, serial, issued.der, now=now)
             centre.audit.append(tx, "certificate_issued", at=now, actor="issuer", case_id=case.id, serial=serial)
@@ -216,20 +261,20 @@ def _complete(centre: Centre, case: Case, issued: Issued | None) -> bool:
     return True
 
 
-def _fail(centre: Centre, case: Case, error: CaError) -> None:
-    """Data that cannot become a certificate: the case is held for a person, nothing is revoked."""
+def _fail(centre: Centre, case: Case, why: str) -> None:
+    """What cannot become a certificate: the case is held for a person, nothing is revoked. `why` names no person."""
     now = centre.clock()
-    _log.error("case %s: %s", case.number, error)
+    _log.error("case %s: %s", case.number, why)
     with centre.store.transaction() as tx:
-        cases.apply(tx, centre.audit, case, Event.FAILED, now=now, actor="issuer", note={"why": error.kind.value})
+        cases.apply(tx, centre.audit, case, Event.FAILED, now=now, actor="issuer", note={"why": why})
         post.notify(
             tx,
             centre,
             key=f"failed:{case.id}:{case.version}",
             subject=f"証明書を発行できません {case.number}",
             lines=(
-                "記載内容が証明書の規則に合わないため、発行できませんでした。失効・登録変更も行っていません。",
-                f"理由：{', '.join(error.problems) or error.kind.value}",
+                "証明書を発行できませんでした。失効・登録変更も行っていません。",
+                f"理由：{why}",
             ),
             now=now,
             case_id=case.id,

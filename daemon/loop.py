@@ -13,11 +13,12 @@ import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from . import intake, issuance, outbox, upkeep
 from .centre import Centre
-from .failures import Failure, outward
+from .failures import Failure, MailboxUnavailable, outward, wait_after
 from .guard import attempt
 from .imap import Mailbox
 
@@ -35,13 +36,23 @@ class Progress:
         return not any(self.done.values()) and not self.failed
 
 
-def run_round(centre: Centre) -> Progress:
-    """One round of everything due. Raises nothing that the world outside can cause."""
+def run_round(centre: Centre, rests: dict[str, datetime] | None = None) -> Progress:
+    """One round of everything due. Raises nothing that the world outside can cause.
+
+    `rests` remembers between rounds until when a step that failed is left alone (the table in `failures`): a wrong
+    password tried every minute locks the account.
+    """
     done: dict[str, int] = {}
     failed: list[str] = []
+    rests = {} if rests is None else rests
     for name, work in STEPS:
-        result = attempt(name, partial(work, centre), failed)
-        done[name] = result or 0
+        if centre.clock() < rests.get(name, centre.clock()):
+            continue
+        errors: list[Exception] = []
+        done[name] = attempt(name, partial(work, centre), errors) or 0
+        if errors:
+            failed.append(name)
+            rests[name] = centre.clock() + wait_after(errors[-1])
     return Progress(done, tuple(failed))
 
 
@@ -54,15 +65,18 @@ def settle(centre: Centre, *, rounds: int = 20) -> None:
 
 def run(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
     """Rounds until told to stop; in between, wait for new mail or the poll interval, whichever is first."""
+    rests: dict[str, datetime] = {}
     while not stopping.is_set():
-        progress = run_round(centre)
+        progress = run_round(centre, rests)
         if progress.quiet or progress.failed:
-            _wait(centre, wake_fd)
+            _wait(centre, wake_fd, listening=rests.get("fetch", centre.clock()) <= centre.clock())
 
 
-def _wait(centre: Centre, wake_fd: int) -> None:
+def _wait(centre: Centre, wake_fd: int, *, listening: bool) -> None:
     seconds = float(centre.settings.run.poll_seconds)
     try:
+        if not listening:
+            raise MailboxUnavailable("resting")
         with centre.open_mailbox(centre.account) as mailbox:
             mailbox.wait(seconds, wake_fd)
     except Failure:

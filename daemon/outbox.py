@@ -10,6 +10,7 @@ sent again.
 
 import logging
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 
 from sqlalchemy import or_, select, update
@@ -34,12 +35,26 @@ _LONGEST_WAIT = timedelta(hours=1)
 FORGOTTEN = frozenset({LetterKind.PASSWORD, LetterKind.ISSUE_NOTICE, LetterKind.RENEWAL_NOTICE})
 
 
+class Fate(StrEnum):
+    """What became of one letter in one try."""
+
+    SENT = "sent"
+    NOT_OURS = "not_ours"
+    GIVEN_UP = "given_up"
+    SERVER_AWAY = "server_away"
+    UNKNOWN = "unknown"
+
+
 def send_due(centre: Centre) -> int:
     """Send every letter that is due; returns how many were accepted. Never raises for a mail server's sake."""
     sent = 0
     with centre.open_transport() as transport:
         for letter_id in _due(centre):
-            sent += bool(attempt(f"letter {letter_id}", partial(_send, centre, transport, letter_id)))
+            fate = attempt(f"letter {letter_id}", partial(_send, centre, transport, letter_id))
+            sent += fate is Fate.SENT
+            if fate is Fate.SERVER_AWAY:
+                # The others would meet the same server, each for as long as its timeouts; they wait for the next round.
+                break
     _close_delivered(centre)
     _forget(centre)
     return sent
@@ -64,11 +79,12 @@ def _waited(row: RowMapping, now: datetime) -> bool:
     return bool(row["earlier_sent_at"] + timedelta(seconds=row["after_seconds"]) <= now)
 
 
-def _send(centre: Centre, transport: Transport, letter_id: int) -> bool:
+def _send(centre: Centre, transport: Transport, letter_id: int) -> Fate:
     with centre.store.transaction() as tx:
         letter = one(tx, select(_letters).where(_letters.c.id == letter_id))
-        if letter is None:
-            return False
+        if letter is None or letter["state"] not in ("queued", "sending"):
+            # Somebody else was here between the list and this look.
+            return Fate.NOT_OURS
         changed(
             tx,
             update(_letters)
@@ -80,23 +96,27 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> bool:
         outward(sleep=centre.sleep)(transport.send, raw, sender=centre.office.address, recipient=letter["recipient"])
     except (TransportRefused, VaultError) as error:
         _give_up(centre, letter, error)
-        return False
+        return Fate.GIVEN_UP
     except (TransportUnavailable, OutcomeUnknown) as error:
         _try_later(centre, letter, error)
-        return False
+        return Fate.SERVER_AWAY if isinstance(error, TransportUnavailable) else Fate.UNKNOWN
     _note_sent(centre, letter)
-    return True
+    return Fate.SENT
+
+
+def _forgotten(letter: RowMapping) -> dict[str, None]:
+    """What is erased of a letter at its end; `_forget` destroys the key of what was sealed."""
+    return {"raw": None, "sealed": None} if letter["kind"] in FORGOTTEN else {}
 
 
 def _note_sent(centre: Centre, letter: RowMapping) -> None:
     now = centre.clock()
-    forgotten = {"raw": None, "sealed": None} if letter["kind"] in FORGOTTEN else {}
     with centre.store.transaction() as tx:
         changed(
             tx,
             update(_letters)
             .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
-            .values(state="sent", sent_at=now, error="", **forgotten),
+            .values(state="sent", sent_at=now, error="", **_forgotten(letter)),
         )
         centre.audit.append(tx, "letter_sent", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"])
     if letter["seal_key"]:
@@ -126,7 +146,13 @@ def _give_up(centre: Centre, letter: RowMapping, error: Exception) -> None:
             tx,
             update(_letters)
             .where(_letters.c.id == letter["id"], _letters.c.state == "sending")
-            .values(state="failed", error=str(error)),
+            .values(state="failed", error=str(error), **_forgotten(letter)),
+        )
+        # What was to follow this letter never will: a password without its notice opens nothing and is forgotten too.
+        tx.execute(
+            update(_letters)
+            .where(_letters.c.after_id == letter["id"], _letters.c.state == "queued")
+            .values(state="failed", error="the letter before it was given up", raw=None, sealed=None)
         )
         centre.audit.append(
             tx, "letter_refused", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"]

@@ -12,6 +12,9 @@ from .store import added, one
 
 _letters = schema.letters
 
+# Octets of documents in one letter to staff: a mail server that takes 10 MB takes it after base64.
+MOST_ENCLOSED = 7 * 1024 * 1024
+
 
 def queue(
     tx: Connection,

@@ -39,8 +39,9 @@ def receive(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime
     mail = delivery.mail
     if delivery.own and not delivery.opened:
         return Outcome("own_mail", for_staff=True)
-    if replies.concerns_decision(centre, mail):
-        return Outcome(replies.handle(tx, centre, mail, delivery.row, now=now))
+    if replies.concerns_decision(centre, mail) and not delivery.is_report:
+        name = replies.handle(tx, centre, mail, delivery.row, now=now)
+        return Outcome(name, for_staff=name.startswith("refused"))
     if delivery.forms():
         outcome = _take_forms(tx, centre, delivery, now=now)
     elif any(problem.code == "no_text_layer" for _, problem in delivery.problems()):
@@ -57,14 +58,15 @@ def receive(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime
 def _take_forms(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:
     forms = delivery.forms()
     thread = _thread_case(tx, delivery)
+    joins = thread is not None and len(forms) == 1 and _may_join(centre, thread, delivery, forms[0][1])
     for index, (opened, application) in enumerate(forms):
-        if thread is not None and len(forms) == 1 and _may_join(thread, delivery):
+        if thread is not None and joins:
             _join(tx, centre, thread, delivery, opened, application, index, now=now)
         else:
             _open(tx, centre, delivery, opened, application, index, now=now)
     if problems := delivery.problems():
         show(tx, centre, delivery, "読み取れないページがあります", [problem.message for _, problem in problems], now)
-    if thread is not None and not (len(forms) == 1 and _may_join(thread, delivery)):
+    if thread is not None and not joins:
         show(tx, centre, delivery, f"案件 {thread.number} への返信に申請書があります", [], now, thread.id)
     return Outcome("application", for_staff=bool(problems))
 
@@ -120,6 +122,7 @@ def _join(
         registration_id=None,
         deadline=None,
         accepted_at=None,
+        correspondent=delivery.sender,
         thread_id=delivery.mail.message_id,
         muted=int(not delivery.answerable),
         **assessment.columns(centre, application),
@@ -190,8 +193,8 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
         kinds = [*kinds, "other_service"]
     thread = _thread_case(tx, delivery)
     if thread is not None and mail.automatic is None:
-        _pause(tx, centre, thread, now=now)
-        lines = ["内容をご確認ください。ご判断いただくまで、この案件の実行を止めています。", "", mail.text]
+        thread = _pause(tx, centre, thread, now=now)
+        lines = [_standing(tx, thread), "", mail.text]
         show(tx, centre, delivery, f"案件 {thread.number} に関するメール", lines, now, thread.id)
         return Outcome("about_a_case", for_staff=True)
     if mail.automatic is not None and not delivery.opened:
@@ -228,16 +231,27 @@ def _explanation(centre: Centre, mail: Mail, kinds: Sequence[str]) -> Draft:
     return letters.guidance(centre.office, hints=events.hints(f"{mail.subject}\n{mail.text}"), events=events.load())
 
 
-def _pause(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> None:
+def _standing(tx: Connection, case: Case) -> str:
+    """What staff must know about a case that somebody writes about: whether anything still happens by itself."""
+    if case.state is State.ON_HOLD:
+        return "内容をご確認ください。あらためてご判断いただくまで、この案件の実行を止めています。"
+    dates = [task.due_at.astimezone(JST) for task in cases.tasks(tx, case.id, pending=True) if task.due_at]
+    if dates:
+        return (
+            f"内容をご確認ください。この案件の失効は {min(dates):%Y-%m-%d %H:%M} に予約済みで、自動では止まりません。"
+        )
+    return "内容をご確認ください。この案件で、これから自動的に実行されるものはありません。"
+
+
+def _pause(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
     """A human mail in a case's thread may be a "please stop": nothing goes on before staff have read it."""
     if case.kind is not CaseKind.APPLICATION:
-        return
-    if case.state is State.AWAITING_DECISION:
-        cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor="applicant")
-    elif case.state is State.APPROVED:
-        # Its requests are spent or void: without new ones nobody could take it up again.
+        return case
+    if case.state in (State.AWAITING_DECISION, State.APPROVED):
+        # Asked anew, so that no word said before this mail was read, or on its way meanwhile, decides.
         case = cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor="applicant", accepted_at=None)
-        approval.ask(tx, centre, case, now=now)
+        case = approval.ask(tx, centre, case, now=now)
+    return case
 
 
 def _thread_case(tx: Connection, delivery: Delivery) -> Case | None:
@@ -249,11 +263,19 @@ def _thread_case(tx: Connection, delivery: Delivery) -> Case | None:
     return cases.find(tx, number) if number else None
 
 
-def _may_join(case: Case, delivery: Delivery) -> bool:
-    """Only who sent the form, or its applicant, corrects it; and only while nothing has been carried out."""
+def _may_join(centre: Centre, case: Case, delivery: Delivery, application: Application) -> bool:
+    """Only who sent the form, or its applicant, corrects it, and only while nothing has been carried out.
+
+    A form that was not sent back is replaced only by one that asks the same for the same person: people also answer an
+    old mail to apply for something else.
+    """
     known = {case.correspondent.lower(), case.applicant_email.lower()} - {""}
-    open_states = (State.RETURNED, State.AWAITING_DECISION, State.ON_HOLD, State.APPROVED)
-    return delivery.sender.lower() in known and case.state in open_states
+    if delivery.sender.lower() not in known:
+        return False
+    if case.state is State.RETURNED:
+        return True
+    same = assessment.columns(centre, application)["subject_key"] == case.subject_key
+    return same and case.state in (State.AWAITING_DECISION, State.ON_HOLD, State.APPROVED)
 
 
 def _keep(

@@ -26,7 +26,6 @@ _QUIET = frozenset({"cover_or_terms", "not_a_form"})
 # The shape of `ca.bundle.make_password`.
 _PASSWORD = re.compile(r"\b[A-Za-z0-9]{5}(?:-[A-Za-z0-9]{5}){4}\b")
 _CONTENT_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
-_MOST_ENCLOSED = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def without_passwords(text: str) -> str:
 
 def _enclosures(delivery: Delivery) -> list[Enclosure]:
     found = [each.attachment for each in delivery.opened]
-    if sum(len(each.data) for each in found) > _MOST_ENCLOSED:
+    if sum(len(each.data) for each in found) > post.MOST_ENCLOSED:
         return []
     return [
         Enclosure(

@@ -1,10 +1,13 @@
 """The commands that start something: `demo`, `init`, `check`, `run`."""
 
 import argparse
+import fcntl
 import os
 import signal
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from config.settings import Settings, load
@@ -13,6 +16,11 @@ from . import ceremony, checklist, loop
 from .centre import Centre
 from .console import Answer, UsageError, aligned
 from .keyring import credentials_of, open_service
+from .store import StoreError
+
+
+class AlreadyRunning(StoreError):
+    """A second `run` on one data folder; it may be tried again when the first has ended."""
 
 
 def demo(arguments: argparse.Namespace) -> Answer:
@@ -89,9 +97,21 @@ def run(arguments: argparse.Namespace) -> Answer:
         )
     centre = open_service(load(arguments.config), clock=arguments.clock)
     try:
-        return _once(centre) if arguments.once else _until_stopped(centre)
+        with _alone(centre):
+            return _once(centre) if arguments.once else _until_stopped(centre)
     finally:
         centre.close()
+
+
+@contextmanager
+def _alone(centre: Centre) -> Iterator[None]:
+    """Only one process works on a data folder; the lock goes with the process, however it ends (flock(2))."""
+    with (centre.settings.data_dir / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning("another ogis-lra runs on this data folder; it does this work too") from None
+        yield
 
 
 def _once(centre: Centre) -> Answer:

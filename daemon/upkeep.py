@@ -21,7 +21,7 @@ from .blobs import write_durably
 from .case import CaseKind, Event, State
 from .centre import Centre
 from .guard import attempt
-from .planning import JST, TaskKind
+from .planning import JST
 from .store import every, one
 
 _log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ def renew(centre: Centre) -> int:
     horizon = now + timedelta(days=centre.settings.policy.renewal_days)
     opened = 0
     with centre.store.transaction() as tx:
-        doomed = _doomed(centre, tx)
-        for row in register.expiring(tx, horizon, after=now):
+        doomed = completion.doomed(tx, now)
+        for row in register.expiring(tx, horizon):
             if row.serial in doomed or not _is_newest(tx, row):
                 continue
             registration = registrations.get(tx, row.registration_id)
@@ -96,36 +96,28 @@ def renew(centre: Centre) -> int:
     return opened
 
 
-def _doomed(centre: Centre, tx: Connection) -> set[str]:
-    """The serials a scheduled revocation will reach."""
-    now = centre.clock()
-    return {
-        row.serial
-        for task in cases.pending_tasks(tx)
-        if task.kind is TaskKind.REVOKE and task.due_at is not None
-        for row in completion.covered(tx, task, now)
-    }
-
-
 def _is_newest(tx: Connection, row: CertificateRow) -> bool:
     return all(other.not_after <= row.not_after for other in register.live(tx, row.registration_id, row.not_before))
 
 
 def withdraw_expired(centre: Centre) -> int:
     """Returned forms that were not corrected within the term count as withdrawn, and the sender is told."""
-    now = centre.clock()
     table = schema.cases
-    withdrawn = 0
+    query = select(table.c.id).where(table.c.state == State.RETURNED, table.c.deadline <= centre.clock())
     with centre.store.transaction() as tx:
-        query = select(table.c.id).where(table.c.state == State.RETURNED, table.c.deadline <= now)
-        for row in every(tx, query):
-            case = cases.get(tx, row["id"])
-            deadline = case.deadline.astimezone(JST).date() if case.deadline else None
-            case = cases.apply(tx, centre.audit, case, Event.EXPIRED, now=now, actor="system")
-            draft = letters.withdrawn(centre.office, approval.facts_of(case), deadline=deadline)
-            answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now)
-            withdrawn += 1
-    return withdrawn
+        late = [row["id"] for row in every(tx, query)]
+    return sum(attempt(f"withdrawal of case {case_id}", partial(_withdraw, centre, case_id)) or 0 for case_id in late)
+
+
+def _withdraw(centre: Centre, case_id: int) -> int:
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        case = cases.get(tx, case_id)
+        deadline = case.deadline.astimezone(JST).date() if case.deadline else None
+        case = cases.apply(tx, centre.audit, case, Event.EXPIRED, now=now, actor="system")
+        draft = letters.withdrawn(centre.office, approval.facts_of(case), deadline=deadline)
+        answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now)
+    return 1
 
 
 _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
