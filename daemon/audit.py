@@ -1,7 +1,8 @@
 """The audit log: each event is a row in the transaction it tells of, chained by a keyed hash.
 
 mac(n) = HMAC-SHA256(key, mac(n-1) ‖ canonical JSON of the event). Fail-closed: the row is part of the transaction,
-so an event that cannot be written takes its deed with it. Details carry ids, codes and states, never personal data.
+so an event that cannot be written takes its deed with it. Details carry ids, codes and states, never data of
+applicants or subscribers; `actor` is the approver.
 Weak: cutting off the newest events does not show from the chain alone; checkpoints that leave the host are stage 5.
 """
 

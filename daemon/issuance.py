@@ -95,7 +95,7 @@ def _start(centre: Centre, case_id: int) -> None:
 
 def _renewable(tx: Connection, case: Case, now: datetime) -> bool:
     """Whether a renewal is still wanted: its registration lives, what it renews is good and nothing is to end it."""
-    row = register.find(tx, case.renews_serial or "0")
+    row = register.find(tx, case.renews_serial) if case.renews_serial else None
     return (
         row is not None
         and row.state is register.CertificateState.ISSUED

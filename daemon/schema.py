@@ -2,7 +2,8 @@
 
 The database keeps promises of its own (HOUSE 3): what must not happen twice has a unique key, what must not be
 nonsense has a CHECK. Personal data lives in `cases`, `applications`, `companies`, `registrations`, `letters` only;
-`events` holds ids, codes and states, so that the audit chain can outlive the deletion of a person's data.
+`events` holds ids, codes and states (and which approver acted), so that the audit chain can outlive the
+deletion of a customer's data.
 """
 
 from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, String, Table, UniqueConstraint

@@ -25,7 +25,7 @@ def test_work_that_fails_is_named_and_gives_nothing(caplog):
     failed = []
     assert attempt("case 7", failing(ValueError("山田 花子 hanako@aozora-denki.example")), failed) is None
     assert attempt("case 8", failing(KeyError("secret"))) is None
-    assert failed == ["case 7"]
+    assert [type(error) for error in failed] == [ValueError]
     assert "ValueError" in caplog.text
     assert "test_guard.py" in caplog.text
     assert "hanako" not in caplog.text

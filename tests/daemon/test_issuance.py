@@ -101,7 +101,7 @@ def test_data_that_cannot_become_a_certificate_hold_the_case_revoke_nothing_and_
     stage.pass_time(minutes=5)
     assert state(stage) is State.HELD
     assert certificates(stage) == ["issued"]
-    assert reasons(stage, "case_failed") == [kind.value]
+    assert reasons(stage, "case_failed") == ["common_name_too_long"]
     for address in APPROVERS:
         (mail,) = stage.letters(address)
         assert "証明書を発行できません" in mail.subject

@@ -2,12 +2,13 @@
 
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from daemon import loop
-from daemon.failures import MailboxUnavailable
+from daemon.failures import Kind, MailboxRefused, MailboxUnavailable
 from daemon.loop import Progress
 
 
@@ -35,7 +36,13 @@ class Box:
 
 def centre_with(box, seconds=0):
     run = SimpleNamespace(poll_seconds=seconds)
-    return SimpleNamespace(settings=SimpleNamespace(run=run), account=None, open_mailbox=box.open, sleep=lambda _: None)
+    return SimpleNamespace(
+        settings=SimpleNamespace(run=run),
+        account=None,
+        open_mailbox=box.open,
+        sleep=lambda _: None,
+        clock=lambda: datetime(2026, 4, 1, tzinfo=UTC),
+    )
 
 
 @pytest.fixture
@@ -72,14 +79,14 @@ def test_a_round_is_quiet_when_nothing_was_done_and_nothing_failed(progress, qui
 def test_settling_goes_on_while_there_is_work(rounds):
     counts, _ = rounds
     counts += [2, 1, 0, 5]
-    loop.settle(None)
+    loop.settle(centre_with(Box()))
     assert counts == [5]
 
 
 def test_settling_ends_even_where_work_never_does(rounds):
     counts, _ = rounds
     counts += [1] * 10
-    loop.settle(None, rounds=4)
+    loop.settle(centre_with(Box()), rounds=4)
     assert len(counts) == 6
 
 
@@ -118,3 +125,24 @@ def test_a_mailbox_that_breaks_off_is_opened_again_within_the_round():
 
     assert loop._in_mailbox(work, centre_with(box)) == 4
     assert len(tries) == 3
+
+
+def test_a_step_that_was_refused_rests_as_the_table_says_and_the_others_go_on(monkeypatch):
+    times = [datetime(2026, 4, 1, tzinfo=UTC)]
+    tried = []
+
+    def fetch(_centre):
+        tried.append("fetch")
+        raise MailboxRefused(Kind.MAILBOX_LOGIN)
+
+    def send(_centre):
+        tried.append("send")
+        return 0
+
+    monkeypatch.setattr(loop, "STEPS", (("fetch", fetch), ("send", send)))
+    centre, rests = SimpleNamespace(clock=lambda: times[0]), {}
+    assert loop.run_round(centre, rests).failed == ("fetch",)
+    assert loop.run_round(centre, rests).failed == ()
+    times[0] += timedelta(minutes=15)
+    assert loop.run_round(centre, rests).failed == ("fetch",)
+    assert tried == ["fetch", "send", "send", "fetch", "send"]

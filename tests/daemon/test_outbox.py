@@ -191,7 +191,7 @@ def test_one_letter_that_fails_by_surprise_does_not_hold_up_the_next(centre, cap
 
 
 def test_a_letter_that_is_gone_is_no_error(centre):
-    assert outbox._send(centre, centre.post, 99) is False
+    assert outbox._send(centre, centre.post, 99) is outbox.Fate.NOT_OURS
 
 
 def test_a_case_is_closed_when_its_last_letter_has_left(centre):

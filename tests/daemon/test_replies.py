@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from ca import register
-from daemon import cases, registrations, schema
+from daemon import cases, schema
 from daemon.case import CaseKind, State
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA, HANAKO, STRANGER
@@ -471,8 +471,11 @@ def test_a_mail_in_the_thread_pauses_what_waits(stage):
     stage.send(AOZORA, f"Re: {number}", "少しお待ちください。")
     stage.work()
     assert state(stage, number) == "on_hold"
-    stage.decide(FIRST, asked[FIRST], "承認")
+    stage.decide(FIRST, asked[FIRST], "承認")  # written before the mail was read
     stage.work()
+    assert outcome(stage) == "refused_token_void"
+    assert state(stage, number) == "on_hold"
+    stage.approve(1)
     assert state(stage, number) == "closed"
 
 
@@ -516,9 +519,10 @@ def test_an_out_of_office_notice_about_nothing_is_only_filed(stage):
 
 def test_a_mail_that_names_a_renewal_does_not_stop_it(stage):
     """Nobody could take it up again: a renewal was asked about with nobody."""
+    entered = enrol(stage)
     centre, now = stage.centre, stage.clock()
     with centre.store.transaction() as tx:
-        entered = registrations.enter(tx, HANAKO_IS, now=now)
+        (first,) = register.live(tx, entered.id, now)
         renewal = cases.open_case(
             tx,
             centre.audit,
@@ -528,10 +532,10 @@ def test_a_mail_that_names_a_renewal_does_not_stop_it(stage):
             now=now,
             actor="system",
             registration_id=entered.id,
-            renews_serial="1",
+            renews_serial=first.serial,
         )
     stage.send(AOZORA, f"Re: {renewal.number}", "更新は不要です。")
     stage.work()
     assert outcome(stage) == "about_a_case"
-    assert certificates(stage) == [(HANAKO, "live")]
+    assert certificates(stage) == [(HANAKO, "live"), (HANAKO, "live")]
     assert any("更新は不要です。" in mail.text for mail in stage.letters(FIRST))

@@ -19,7 +19,7 @@ from daemon import cases, ledger, registrations, schema
 from daemon.case import CaseKind, State
 from daemon.demo.story import AOZORA, MINATO
 from daemon.matching import Person, Registration
-from daemon.planning import JST, LiveCertificate, RegisterFacts
+from daemon.planning import JST, LiveCertificate, RegisterFacts, Task, TaskKind
 from daemon.reception import Delivery, Opened, receive
 from daemon.store import every
 from parsers import rules
@@ -161,11 +161,11 @@ def enrol(stage, person: Person = HANAKO, *, applicant=TANAKA) -> Registration:
     with centre.store.transaction() as tx:
         entered = registrations.enter(tx, person, now=now)
         registrations.learn_company(tx, person, now=now)
-        cases.open_case(
+        case = cases.open_case(
             tx,
             centre.audit,
             kind=CaseKind.RENEWAL,
-            state=State.APPROVED,
+            state=State.EXECUTING,
             arrived_at=now,
             now=now,
             actor="system",
@@ -175,6 +175,7 @@ def enrol(stage, person: Person = HANAKO, *, applicant=TANAKA) -> Registration:
             applicant_name=applicant["name"],
             applicant_email=applicant["email"],
         )
+        cases.add_tasks(tx, case, (Task(TaskKind.ISSUE, entered.id),))
     stage.work()
     stage.pass_time(minutes=11)
     for address in {person.email, applicant["email"]}:
