@@ -8,7 +8,6 @@ Each step takes up what the step before has committed, and each commits before t
 point is a pause. A step that fails is logged and left for the next round; it never takes the others down.
 """
 
-import os
 import select
 import threading
 from collections.abc import Callable
@@ -46,7 +45,8 @@ def run_round(centre: Centre, rests: dict[str, datetime] | None = None) -> Progr
     failed: list[str] = []
     rests = {} if rests is None else rests
     for name, work in STEPS:
-        if centre.clock() < rests.get(name, centre.clock()):
+        now = centre.clock()
+        if rests.get(name, now) > now:
             continue
         errors: list[Exception] = []
         done[name] = attempt(name, partial(work, centre), errors) or 0
@@ -69,7 +69,7 @@ def run(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
     while not stopping.is_set():
         progress = run_round(centre, rests)
         if progress.quiet or progress.failed:
-            _wait(centre, wake_fd, listening=rests.get("fetch", centre.clock()) <= centre.clock())
+            _wait(centre, wake_fd, listening="fetch" not in rests or rests["fetch"] <= centre.clock())
 
 
 def _wait(centre: Centre, wake_fd: int, *, listening: bool) -> None:
@@ -82,11 +82,6 @@ def _wait(centre: Centre, wake_fd: int, *, listening: bool) -> None:
     except Failure:
         # Not `stopping.wait`: a signal handler that sets an event while this thread waits for it may block on its lock.
         select.select([wake_fd], [], [], seconds)
-
-
-def wake(pipe: int) -> None:
-    """End a wait from a signal handler."""
-    os.write(pipe, b"x")
 
 
 def _in_mailbox(work: Callable[[Centre, Mailbox], int], centre: Centre) -> int:

@@ -131,15 +131,16 @@ def _until_stopped(centre: Centre) -> Answer:
     os.set_blocking(sending, False)
 
     def stop(*_: object) -> None:
-        if not stopping.is_set():
-            stopping.set()
-            loop.wake(sending)
+        stopping.set()
 
     signals = (signal.SIGTERM, signal.SIGINT)
     former = [signal.signal(number, stop) for number in signals]
+    # The interpreter writes a byte here whichever thread the kernel picked for the signal; the wait ends by it.
+    woken = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
     try:
         loop.run(centre, stopping, receiving)
     finally:
+        signal.set_wakeup_fd(woken)
         for number, handler in zip(signals, former, strict=True):
             signal.signal(number, handler)
         os.close(receiving)

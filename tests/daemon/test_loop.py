@@ -107,7 +107,7 @@ def test_a_mailbox_that_is_gone_costs_the_poll_interval_and_no_more(rounds):
         # A wake ends even a wait of hours.
         counts += [0, 0]
         stopping.clear()
-        loop.wake(writer)
+        os.write(writer, b"x")
         loop.run(centre_with(Box(MailboxUnavailable()), 36_000), stopping, reader)
     finally:
         os.close(reader)

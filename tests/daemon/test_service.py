@@ -288,9 +288,9 @@ def run_until(lra, stop, monkeypatch):
     reached = threading.Event()
     original = loop._wait
 
-    def waiting(*args):
+    def waiting(*args, **more):
         reached.set()
-        original(*args)
+        original(*args, **more)
 
     monkeypatch.setattr(loop, "_wait", waiting)
     told = []

@@ -5,6 +5,7 @@ does everything: it reads, asks, decides, issues, revokes, publishes a CRL, and 
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from daemon import audit, intake, ledger, loop, upkeep
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA
 from daemon.loop import Progress
+from support.centres import START
 from support.stops import (
     FOR_STAFF,
     Fault,
@@ -165,4 +167,5 @@ def test_a_step_that_fails_takes_no_other_step_down(monkeypatch, broken):
 
     monkeypatch.setattr(loop, "STEPS", tuple(step(name) for name, _ in loop.STEPS))
     expected = {name: int(name != broken) for name, _ in loop.STEPS}
-    assert loop.run_round(None) == Progress(expected, (broken,))
+    centre = SimpleNamespace(clock=lambda: START)
+    assert loop.run_round(centre) == Progress(expected, (broken,))
