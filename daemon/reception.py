@@ -18,6 +18,7 @@ from parsers.reply import find_case_number
 
 from . import approval, assessment, cases, letters, post, replies
 from .answers import answer
+from .assessment import Assessment
 from .case import CaseKind, Event, State
 from .cases import Case
 from .centre import Centre
@@ -135,7 +136,7 @@ def consider(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> No
     """Rules over a received case: clear defects go back to the applicant in one letter, the rest is asked about."""
     assessed = assessment.assess(tx, centre, case, now=now)
     if assessed.defects:
-        _send_back(tx, centre, case, now=now)
+        _send_back(tx, centre, case, assessed, now=now)
         return
     case = cases.apply(tx, centre.audit, case, Event.COMPLETED, now=now, actor="system")
     draft = letters.receipt(centre.office, _facts(case, assessed.application))
@@ -143,8 +144,7 @@ def consider(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> No
     approval.ask(tx, centre, case, now=now)
 
 
-def _send_back(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> None:
-    assessed = assessment.assess(tx, centre, case, now=now)
+def _send_back(tx: Connection, centre: Centre, case: Case, assessed: Assessment, *, now: datetime) -> None:
     deadline = now + timedelta(days=centre.settings.policy.resubmission_days)
     approval.void(tx, case)
     case = cases.apply(

@@ -8,7 +8,7 @@ a text stops the program then and not when the letter is due.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from functools import cache
 from importlib import resources
 from string import Template
@@ -20,8 +20,8 @@ from parsers.reply import PHRASES
 
 from .draft import PASSWORD_MARKER, Auto, CaseFacts, Draft, Enclosure, LetterKind, Office
 from .line_breaking import wrap
+from .planning import JST
 
-JST = timezone(timedelta(hours=9), "JST")
 WIDTH = 72  # columns; 36 full-width characters, which Outlook and webmail show without wrapping again
 
 REPLY_WELCOME = "※このメールにご返信いただけます。"
