@@ -126,6 +126,13 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FormsSettings:
+    """The centre's own application forms, as learnt by `ogis-lra form --learn`: a folder of TOML files, or none."""
+
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """How the service runs."""
 
@@ -144,6 +151,7 @@ class Settings:
     approvers: tuple[Approver, ...]
     ca: CaSettings = field(default_factory=CaSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    forms: FormsSettings = field(default_factory=FormsSettings)
     run: RunSettings = field(default_factory=RunSettings)
     database_url: str = ""
     credentials_dir: str = ""
@@ -177,6 +185,7 @@ def build(raw: Mapping[str, Any], *, base: Path, source: str = "settings") -> Se
         settings,
         data_dir=(base / settings.data_dir).absolute(),
         credentials_dir=_absolute(base, settings.credentials_dir),
+        forms=dataclasses.replace(settings.forms, folder=_absolute(base, settings.forms.folder)),
         mailbox=dataclasses.replace(settings.mailbox, ca_file=_absolute(base, settings.mailbox.ca_file)),
         smtp=dataclasses.replace(settings.smtp, ca_file=_absolute(base, settings.smtp.ca_file)),
     )

@@ -18,11 +18,12 @@ from parsers.normalise import mail_key
 from parsers.reading import Application
 from parsers.reply import Verb
 
-from . import cases, post, schema, staff_letters
+from . import cases, crops, post, schema, staff_letters
 from .assessment import Assessment, assess
 from .case import State
 from .cases import Case
 from .centre import Centre
+from .crops import Crops
 from .guard import attempt
 from .letters import CaseFacts, Enclosure
 from .post import MOST_ENCLOSED
@@ -46,6 +47,7 @@ def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
     case = cases.set_values(tx, case, digest=assessment.digest)
     expires = now + timedelta(days=centre.settings.policy.request_days)
     asked = may_decide(centre, assessment.application)
+    pictures, documents = _enclosures(tx, centre, case, assessment.application)
     for index, approver in enumerate(asked, 1):
         token = base64.b32encode(centre.random_bytes(_TOKEN_BYTES)).decode().rstrip("=")
         request_id = added(
@@ -74,7 +76,8 @@ def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
             token=token,
             approver_index=f"{index}/{len(asked)}",
             expires_at=expires,
-            documents=_documents(tx, centre, case),
+            documents=documents,
+            crops=pictures,
         )
         post.queue(
             tx,
@@ -220,10 +223,14 @@ def _candidates(assessment: Assessment) -> list[str]:
     ]
 
 
-def _documents(tx: Connection, centre: Centre, case: Case) -> list[Enclosure]:
-    """The form, where it is small enough for every mail server; a larger one lies in the mailbox."""
+def _enclosures(tx: Connection, centre: Centre, case: Case, application: Application) -> tuple[Crops, list[Enclosure]]:
+    """What staff compare the reading with: pictures cut out of the form, and the form itself where both together are
+    small enough for every mail server; a larger form lies in the mailbox."""
     digest = cases.version_row(tx, case)["document"]
     data = centre.blobs.get(digest) if digest else b""
-    if not data or len(data) > MOST_ENCLOSED:
-        return []
-    return [Enclosure(f"{case.number}.pdf", "application/pdf", data)]
+    if not data:
+        return Crops(), []
+    pictures = crops.make(data, application, centre.reader)
+    size = len(data) + sum(len(picture.data) for picture in pictures.pictures)
+    document = Enclosure(f"{case.number}.pdf", "application/pdf", data)
+    return pictures, [document] if size <= MOST_ENCLOSED else []

@@ -161,8 +161,16 @@ def add_version(
         document=document,
         reading=application_to_json(application),
         amended_by=amended_by,
+        seal_image=seal_image(application),
         created_at=now,
     )
+
+
+def seal_image(application: Application) -> str:
+    """The digest of the seal's picture where it was put into the PDF as it is; empty for anything that was scanned,
+    where two pictures of one stamp are never the same."""
+    mark = application.seal.fingerprint
+    return mark if mark.startswith("image:") else ""
 
 
 def application(tx: Connection, case: Case) -> Application:

@@ -21,6 +21,7 @@ from .audit import Audit
 from .blobs import Blobs
 from .imap import Mailbox
 from .letters import Office
+from .reader import Reader
 from .smtp import Route, Transport
 from .store import Store
 from .vault import Vault
@@ -41,6 +42,7 @@ class Centre:
     table: Table
     office: Office
     account: Account
+    reader: Reader
     open_mailbox: Callable[[Account], Mailbox]
     open_transport: Callable[[], Transport]
     clock: Callable[[], datetime]
@@ -53,7 +55,8 @@ class Centre:
         return self.settings.data_dir / "public"
 
     def close(self) -> None:
-        """Give back the database connections."""
+        """Give back the database connections and end the confined children."""
+        self.reader.close()
         self.store.close()
 
     def __repr__(self) -> str:
@@ -102,6 +105,7 @@ def open_centre(
         table=request_types.load(),
         office=office_of(settings),
         account=account,
+        reader=Reader(),
         open_mailbox=Mailbox.open,
         open_transport=lambda: Transport(route),
         clock=clock,

@@ -25,11 +25,20 @@ from ca.errors import CaError
 from config.credentials import CredentialError
 from config.settings import SettingsError
 
-from . import case_console, certificate_console, console, reading_console, register_console, service
+from . import (
+    case_console,
+    certificate_console,
+    console,
+    form_console,
+    reading_console,
+    register_console,
+    service,
+)
 from .centre import wall_clock
 from .console import Answer, Command
 from .failures import Consequence, Failure, Kind, consequence_of, kind_of
 from .guard import attempt
+from .reader import Reader
 from .store import StoreError
 
 DONE, NOT_IN_ORDER, WRONG_USE, TEMPORARY = 0, 1, 2, 75
@@ -56,13 +65,19 @@ _OURS = ("daemon", "ca", "parsers", "config")
 _MOST_DAYS = 36_500
 
 
-def main(argv: Sequence[str] | None = None, *, clock: Callable[[], datetime] = wall_clock) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    clock: Callable[[], datetime] = wall_clock,
+    open_reader: Callable[[], Reader] = Reader,
+) -> int:
     """Parse, run, print; returns the exit code. Raises SystemExit(2) for a command line it does not understand."""
     parser = _parser()
     arguments, surplus = parser.parse_known_args(argv)
     if surplus and arguments.verb not in LATER:
         parser.error(f"unrecognized arguments: {' '.join(surplus)}")
     arguments.clock = clock
+    arguments.open_reader = open_reader
     arguments.say = functools.partial(print, flush=True)
     _speak_any_language()
     _log_to_stderr(verbose=arguments.verbose, quiet=arguments.verb == "demo")
@@ -192,12 +207,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--once", action="store_true", help="one round of everything due, then exit")
     run.add_argument("--role", help=argparse.SUPPRESS)
     run.add_argument("--shadow", action="store_true", help=argparse.SUPPRESS)
-    form = add("form", reading_console.form, "the blank application form")
-    form.add_argument("--xlsx", type=Path, metavar="OUT", help="write the Excel form")
-    for name in ("--pdf", "--fill", "--learn", "--out"):
-        form.add_argument(name, type=Path, help=argparse.SUPPRESS)
+    form = add("form", form_console.form, "the application form: blank, filled with a code, or another layout learnt")
+    for name, metavar, words in (
+        ("--xlsx", "OUT", "write the blank form for Excel"),
+        ("--pdf", "OUT", "write the blank form as a fillable PDF or, with --fill, a filled one to be printed"),
+        ("--fill", "VALUES.json", "the values of the filled form, by field name"),
+        ("--learn", "BLANK.pdf", "propose a form definition for this blank form"),
+        ("--out", "FORM.toml", "where --learn writes its proposal"),
+    ):
+        form.add_argument(name, type=Path, metavar=metavar, help=words)
     read = add("read", reading_console.read, "read a form as the service would; changes nothing")
     read.add_argument("file", type=Path, metavar="FILE", help="a PDF, or a mail (.eml) with all its attachments")
+    read.add_argument("--picture", type=Path, metavar="OUT", help="draw what was read on each page (PNG)")
     read.add_argument("--received", metavar="DATE", help="day of receipt, YYYY-MM-DD (default: today in Japan)")
     add("queue", case_console.queue, "what waits, and for whom")
     add("show", case_console.show, "one case").add_argument("number", metavar="NO")

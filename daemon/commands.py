@@ -99,7 +99,8 @@ def _change_type(
     tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime
 ) -> None:
     kind = centre.table.type_of_word(command.argument)
-    application = replace(cases.application(tx, case), request_type=kind, type_words=(command.argument,))
+    read = cases.application(tx, case)
+    application = replace(read, request_type=kind, type_words=(command.argument,), type_reading=None)
     _renew(tx, centre, case, application, approver, now=now)
 
 

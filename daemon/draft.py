@@ -108,11 +108,13 @@ class CaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """A file that goes with a letter. Its bytes are kept out of every repr."""
+    """A file that goes with a letter. Its bytes are kept out of every repr. An `inline` one is meant to be shown below
+    the text at once, as mail programs do with pictures."""
 
     name: str
     content_type: str
     data: bytes = field(repr=False)
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

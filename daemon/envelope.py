@@ -108,7 +108,8 @@ def _enclose(mail: EmailMessage, enclosure: Enclosure) -> None:
         # Those types have rules of their own inside a mail; a foreign file is handed on as octets and nothing else.
         main, sub = "application", "octet-stream"
     name = re.sub(r'[\x00-\x1f\x7f/\\"]', "_", enclosure.name) or "attachment"
-    mail.add_attachment(enclosure.data, maintype=main, subtype=sub, filename=name)
+    shown = "inline" if enclosure.inline and main == "image" else "attachment"
+    mail.add_attachment(enclosure.data, maintype=main, subtype=sub, filename=name, disposition=shown)
 
 
 # --- headers that the standard library would spoil -----------------------------------------------------------------

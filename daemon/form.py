@@ -22,11 +22,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 from config.forms import WISHED_DATE, Form
 from config.request_types import Need, RequestType, Row, Table
 from daemon.form_layout import COLUMN_WIDTHS, INPUTS, UNRULED, Place, Role, Sheet, lay_out
+from daemon.form_looks import GREY, LOOKS, YELLOW
 
 Value = str | date | bool
-
-YELLOW, WHITE, GREY = "FFFF99", "FFFFFF", "BFBFBF"
-_HEADING_FILL, _LABEL_FILL = "D6E0EC", "EDF2F8"
 
 _MM_PER_INCH, _POINTS_PER_INCH = 25.4, 72
 
@@ -44,42 +42,6 @@ class Style:
     digit: float = 8.0
     margin: float = 12.0
     columns: tuple[float, ...] = COLUMN_WIDTHS
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """Font size, weight and position of the text of one role."""
-
-    size: float
-    bold: bool = False
-    horizontal: str = "left"
-    vertical: str = "center"
-    wrap: bool = False
-    shrink: bool = False
-    indent: int = 0
-    fill: str = ""
-
-
-_LOOKS = {
-    Role.MARK: _Look(9, horizontal="right"),
-    Role.TITLE: _Look(16, bold=True, horizontal="center"),
-    Role.ADDRESSEE: _Look(9.5, shrink=True),
-    Role.HEADING: _Look(9.5, bold=True, horizontal="center", wrap=True, fill=_HEADING_FILL),
-    Role.LABEL: _Look(9, horizontal="center", shrink=True, fill=_LABEL_FILL),
-    Role.TYPE: _Look(12, bold=True, horizontal="center", shrink=True, fill=YELLOW),
-    Role.FIELD: _Look(10, shrink=True, indent=1),
-    Role.DATE: _Look(10, horizontal="center", shrink=True),
-    Role.REMARKS: _Look(9.5, wrap=True, indent=1),
-    Role.CHECK: _Look(11, horizontal="center"),
-    Role.STATEMENT: _Look(9, shrink=True, indent=1),
-    Role.SEAL: _Look(9),
-    Role.LEGEND_REQUIRED: _Look(8.5, horizontal="center", shrink=True, fill=YELLOW),
-    Role.LEGEND_OPTIONAL: _Look(8.5, horizontal="center", shrink=True, fill=WHITE),
-    Role.LEGEND_GREYED: _Look(8.5, horizontal="center", shrink=True, fill=GREY),
-    Role.HINT: _Look(8, wrap=True, indent=1),
-    Role.CAPTION: _Look(8.5, bold=True, vertical="bottom"),
-    Role.TEXT: _Look(8, shrink=True),
-}
 
 
 def write_xlsx(
@@ -151,7 +113,7 @@ def _cells(page: Worksheet, area: tuple[int, int, int, int]) -> Iterator[Cell]:
 
 
 def _draw(page: Worksheet, place: Place, style: Style) -> None:
-    look = _LOOKS[place.role]
+    look = LOOKS[place.role]
     hair = Side(style="thin", color="404040")
     for cell in _cells(page, place.area):
         cell.font = Font(name=style.font, size=look.size, bold=look.bold)

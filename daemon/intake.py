@@ -6,14 +6,14 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
 
-from parsers.application import read as read_document
-from parsers.errors import ParseError
+from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
+from parsers.reading import Problem, Reading
 
 from . import ledger, post
 from .centre import Centre
@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 # A mail that stopped the program this many times is set aside for a person (SPEC 2, mail notes §2.1).
 MOST_ATTEMPTS = 3
+
+_TOO_COSTLY = "読み取りに時間またはメモリーがかかりすぎるため、中止しました。原本をご確認ください。"
 
 
 def place_of(centre: Centre, mailbox: Mailbox) -> Place:
@@ -114,10 +116,24 @@ def _open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, .
             opened.append(Opened(attachment, digest, None, kind.value))
             continue
         try:
-            opened.append(Opened(attachment, digest, read_document(attachment.data, received_on=received_on)))
+            opened.append(Opened(attachment, digest, read_document(centre, attachment.data, received_on=received_on)))
         except ParseError as error:
             opened.append(Opened(attachment, digest, None, error.kind.value))
     return tuple(opened)
+
+
+def read_document(centre: Centre, data: bytes, *, received_on: date) -> Reading:
+    """Read one document in the confined reader. Raises ParseError for what is no document of ours.
+
+    One that exceeded its time or memory there may be a form all the same: it is told as a page for a person's eye, and
+    not to the sender as a fault of the file.
+    """
+    try:
+        return centre.reader.read(data, received_on=received_on)
+    except ParseError as error:
+        if error.kind is not ParseKind.TOO_COSTLY:
+            raise
+        return Reading((), (Problem(error.kind.value, _TOO_COSTLY),))
 
 
 def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:

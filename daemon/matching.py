@@ -9,12 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from parsers.likeness import is_near
 from parsers.normalise import company_key, mail_key, person_key
 from parsers.reading import Application
 
 PERSON_FIELDS = ("company_ja", "company_en", "name_ja", "name_en", "email")
 _SHOWN_CANDIDATES = 5
 _ALIKE = 0.6
+# So many of the three keys, equal or nearly so, name a person who may be meant.
+_NEARLY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,15 @@ def _nearness(one: Person, other: Person) -> float:
     # share the domain of their addresses, so only what stands before it can show a likeness.
     pairs = ((one.keys[1], other.keys[1]), (_mailbox(one), _mailbox(other)))
     alike = max(difflib.SequenceMatcher(None, a, b).ratio() if a and b else 0.0 for a, b in pairs)
-    return alike if company and alike >= _ALIKE else 0.0
+    if company and alike >= _ALIKE:
+        return alike
+    # A scan may have spoilt a character in each of the three: two that are nearly the same still name one person.
+    return _ALIKE / 2 if near_keys(one, other) >= _NEARLY else 0.0
+
+
+def near_keys(one: Person, other: Person) -> int:
+    """How many of the three keys are equal, or so near that one may be the other misread."""
+    return sum(a != "" and (a == b or is_near(a, b)) for a, b in zip(one.keys, other.keys, strict=True))
 
 
 def _mailbox(person: Person) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 from config.request_types import RequestType, Table
 from parsers.reading import Application, Finding, Severity
+from parsers.subject import SURE
 
-from .matching import Match, Person, Registration, person_of
+from .matching import PERSON_FIELDS, Match, Person, Registration, person_of
 
 JST = timezone(timedelta(hours=9), "JST")
 
@@ -44,6 +45,16 @@ class LiveCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What the register knows of the companies of a form, to weigh what was read from a picture (`cross_checks`):
+    names equal to those read or nearly so, every mail address of those companies, and whose it is (name, address)."""
+
+    companies: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    people: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterFacts:
     """All that the register says about one application, gathered on the day `as_of` (Japan), before the rules look."""
 
@@ -59,6 +70,7 @@ class RegisterFacts:
     duplicates: tuple[str, ...] = ()
     sender: str = ""
     as_of: date = date.min
+    known: Known = Known()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ def make(application: Application, facts: RegisterFacts, findings: tuple[Finding
     if kind is None:
         return Plan((), (), ("申請種別が確定していません。「種別変更 種別」で確定してください。",))
     rule = table.types[kind]
-    blocked = _blocked(kind, facts, table) + _defects(findings, table)
+    blocked = _blocked(kind, facts, table) + _defects(findings, table) + _unread(application, kind, table)
     if blocked:
         return Plan((), (), blocked)
     target = facts.target
@@ -120,6 +132,8 @@ def make(application: Application, facts: RegisterFacts, findings: tuple[Finding
         person = target.person if target and kind is RequestType.REISSUE else person_of(application, rule.gives)
         tasks.append(Task(TaskKind.ISSUE, registration, detail=_detail(person)))
         sentences.append(f"発行：{person.name_en}（{person.name_ja}）の証明書を発行し、{person.email} へ送付します。")
+        if registration is None:
+            sentences += _to_compare(application, rule.gives, table)
     if kind is RequestType.REGISTRATION_CHANGE and target:
         after = person_of(application, rule.gives)
         tasks.append(Task(TaskKind.CHANGE, target.id, detail=_detail(after)))
@@ -127,6 +141,7 @@ def make(application: Application, facts: RegisterFacts, findings: tuple[Finding
             f"登録変更：登録 {target.subscriber_id} を変更後の内容に改めます。"
             "証明書の発行・失効はなく、次回の発行分から反映されます。"
         )
+        sentences += _to_compare(application, rule.gives, table)
     if rule.revokes and target:
         tasks += _revocations(kind, target, facts, wished, _reason(kind, application))
         sentences += _revocation_sentences(kind, target, facts, wished)
@@ -156,6 +171,36 @@ def _defects(findings: tuple[Finding, ...], table: Table) -> tuple[str, ...]:
         if labels
         else ()
     )
+
+
+def _unread(application: Application, kind: RequestType, table: Table) -> tuple[str, ...]:
+    """What could not be read is no fact, and neither is its absence: nothing is issued to an address that nobody read,
+    and a date that nobody could read is not «none given», which would revoke at once (SPEC 1.3.3, 1.3.10)."""
+    rule = table.types[kind]
+    takes_over = rule.gives and not (rule.issues and rule.gives == rule.looks_up and rule.must_match)
+    keys = [f"{rule.gives}.{name}" for name in PERSON_FIELDS] if takes_over else []
+    labels = [table.label(key) for key in keys if application.value(key) is None and _is_unsure(application, key)]
+    blocked = []
+    if labels:
+        blocked.append(f"読み取れない項目があります（{'、'.join(labels)}）。「修正 項目=値」で補ってください。")
+    key = "wished_revocation_date"
+    if not table.row(key).needs[kind].greyed and application.value(key) is None and _is_unsure(application, key):
+        blocked.append("失効希望日の欄を読み取れません。「失効日 日付」または「失効日 なし」で指定してください。")
+    return tuple(blocked)
+
+
+def _to_compare(application: Application, block: str, table: Table) -> list[str]:
+    """The data of the next certificate that were read with doubt: whoever approves vouches for them."""
+    keys = [f"{block}.{name}" for name in PERSON_FIELDS]
+    labels = [table.label(key) for key in keys if _is_unsure(application, key)]
+    if not labels:
+        return []
+    return [f"要照合：{'、'.join(labels)}は読み取りに確信がありません。原本と1文字ずつ照合のうえ、承認してください。"]
+
+
+def _is_unsure(application: Application, key: str) -> bool:
+    field = application.fields.get(key)
+    return field is not None and field.confidence < SURE
 
 
 def _wished(application: Application, table: Table) -> date | None:

@@ -24,7 +24,7 @@ from .cases import Case
 from .centre import Centre
 from .letters import Draft
 from .planning import JST
-from .referral import Delivery, Opened, show
+from .referral import TOO_LITTLE, Delivery, Opened, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def receive(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime
         return Outcome(name, for_staff=name.startswith("refused"))
     if delivery.forms():
         outcome = _take_forms(tx, centre, delivery, now=now)
-    elif any(problem.code == "no_text_layer" for _, problem in delivery.problems()):
+    elif delivery.pictured:
         outcome = _hold_pictures(tx, centre, delivery, now=now)
     else:
         outcome = _no_form(tx, centre, delivery, now=now)
@@ -167,7 +167,8 @@ def _send_back(tx: Connection, centre: Centre, case: Case, assessed: Assessment,
 
 
 def _hold_pictures(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:
-    """Pages without text: a case of its own that is held for staff, so that it has a number and waits in the queue."""
+    """Pages that gave nothing, or next to nothing: a case of its own that is held for staff, so that it has a number
+    and waits in the queue. A scan that was read is an application like any other, whatever its doubts."""
     case = cases.open_case(
         tx,
         centre.audit,
@@ -180,11 +181,16 @@ def _hold_pictures(tx: Connection, centre: Centre, delivery: Delivery, *, now: d
         thread_id=delivery.mail.message_id,
         muted=int(not delivery.answerable),
     )
-    case = cases.apply(tx, centre.audit, case, Event.UNREADABLE, now=now, actor="system", note={"why": "no_text_layer"})
+    case = cases.apply(tx, centre.audit, case, Event.UNREADABLE, now=now, actor="system", note={"why": _why(delivery)})
     answer(tx, centre, case, letters.receipt(centre.office, approval.facts_of(case)), f"receipt:{case.id}:1", now=now)
     lines = [problem.message for _, problem in delivery.problems()]
     show(tx, centre, delivery, f"読み取れない申請書 {case.number}", lines, now, case.id)
     return Outcome("held_for_staff", for_staff=True)
+
+
+def _why(delivery: Delivery) -> str:
+    codes = {problem.code for _, problem in delivery.problems()}
+    return TOO_LITTLE if TOO_LITTLE in codes else "no_text_layer"
 
 
 def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:

@@ -5,7 +5,7 @@ quotes back (it would lie in the database again), and attachments too large to b
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,12 +15,17 @@ from parsers.mail import Attachment, Mail, explain
 from parsers.reading import Application, Problem, Reading
 
 from . import post
+from .assessment import too_little
 from .centre import Centre
 from .ledger import MailRow
 from .letters import Enclosure
 
 # Problems of a page that are no reason to bother anybody when another page gave an application.
-_QUIET = frozenset({"cover_or_terms", "not_a_form"})
+_QUIET = frozenset({"cover_or_terms", "not_a_form", "blank_page"})
+TOO_LITTLE = "too_little_read"
+_TOO_LITTLE_MESSAGE = "画像からほとんど読み取れないページです。内容を目視でご確認ください。"
+# What may be a form all the same, so that it is held for a person instead of being answered as no form.
+_FOR_THE_EYE = frozenset({"no_text_layer", "too_costly", TOO_LITTLE})
 
 
 # The shape of `ca.bundle.make_password`.
@@ -70,18 +75,31 @@ class Delivery:
         return "multipart/report" in kinds or bool(senders & {"mailer-daemon", "postmaster"})
 
     def forms(self) -> list[tuple[Opened, Application]]:
-        """Every application in every attachment."""
-        return [(each, form) for each in self.opened if each.reading for form in each.reading.applications]
+        """Every application in every attachment that gave enough to be decided about."""
+        return [(each, form) for each, form in self._read() if not too_little(form)]
+
+    def _read(self) -> Iterator[tuple[Opened, Application]]:
+        return ((each, form) for each in self.opened if each.reading for form in each.reading.applications)
 
     def problems(self) -> list[tuple[Opened, Problem]]:
-        """Every page that gave no application and is worth a word."""
-        return [
+        """Every page that gave no application, or next to nothing of one, and is worth a word."""
+        found = [
             (each, problem)
             for each in self.opened
             if each.reading
             for problem in each.reading.problems
             if not (problem.code in _QUIET and each.reading.applications)
         ]
+        return found + [
+            (each, Problem(TOO_LITTLE, _TOO_LITTLE_MESSAGE, form.pages[0]))
+            for each, form in self._read()
+            if too_little(form)
+        ]
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a page may be a form that only a person can read."""
+        return any(problem.code in _FOR_THE_EYE for _, problem in self.problems())
 
     def unreadable(self) -> list[str]:
         """The kinds of documents that cannot be an application as they are."""

@@ -8,15 +8,17 @@ from sqlalchemy.engine import RowMapping
 
 from ca import register
 from config.request_types import Table, TypeRule
+from parsers.likeness import is_near, plain
 from parsers.normalise import company_key
-from parsers.reading import Application
+from parsers.reading import Application, Route
 
 from . import schema
 from .matching import PERSON_FIELDS, Match, Person, Registration, match, person_of
-from .planning import JST, LiveCertificate, RegisterFacts
+from .planning import JST, Known, LiveCertificate, RegisterFacts
 from .store import added, changed, every, next_number, one
 
 _rows = schema.registrations
+_COMPANY_FIELDS = ("applicant.company", "user.company_ja", "before.company_ja", "after.company_ja")
 
 
 def live(tx: Connection) -> list[Registration]:
@@ -141,11 +143,11 @@ def facts(
     now: datetime,
 ) -> RegisterFacts:
     """All that the register says about one application. `chosen` is the registration staff picked by 対象, if any."""
-    kind = application.request_type
+    kind, registrations = application.request_type, live(tx)
+    known = _known(tx, application, registrations)
     if kind is None:
-        return RegisterFacts(sender=sender, duplicates=duplicates)
+        return RegisterFacts(sender=sender, duplicates=duplicates, known=known)
     rule = table.types[kind]
-    registrations = live(tx)
     found = match(person_of(application, rule.looks_up), registrations)
     target = _target(tx, found, chosen) if rule.must_match else None
     company = person_of(application, rule.gives or rule.looks_up).keys[0]
@@ -170,6 +172,7 @@ def facts(
         duplicates=duplicates,
         sender=sender,
         as_of=now.astimezone(JST).date(),
+        known=known,
     )
 
 
@@ -193,6 +196,27 @@ def _taken(
         return ()
     found = match(person_of(application, rule.gives), registrations).exact
     return tuple(other.subscriber_id for other in found if target is None or other.id != target.id)
+
+
+def _known(tx: Connection, application: Application, registrations: Sequence[Registration]) -> Known:
+    """The names, addresses and people of the companies that the form names, or nearly names, for `cross_checks`."""
+    if application.route is not Route.SCAN:
+        return Known()
+    read = {value for key in _COMPANY_FIELDS if (value := application.value(key))}
+    names = {row["name_ja"] for row in every(tx, select(schema.companies.c.name_ja))}
+    names |= {registration.applicant_company for registration in registrations} - {""}
+    companies = frozenset(
+        name for name in names if any(plain(name) == plain(one) or is_near(name, one) for one in read)
+    )
+    keys = {company_key(name) for name in companies | read}
+    theirs = [
+        registration
+        for registration in registrations
+        if registration.person.keys[0] in keys or company_key(registration.applicant_company) in keys
+    ]
+    people = {(each.person.name_ja, each.person.email) for each in theirs}
+    people |= {(each.applicant_name, each.applicant_email) for each in theirs if each.applicant_email}
+    return Known(companies, frozenset(address for _, address in people), frozenset(people))
 
 
 def _domains(tx: Connection, company_id: int) -> frozenset[str]:

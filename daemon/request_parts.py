@@ -6,14 +6,17 @@ line of ours.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from config import request_types
 from config.request_types import RequestType, Row
 from parsers.reading import Application, Box, FieldValue, Finding, Route, SealVerdict, Severity
+from parsers.subject import SURE, is_empty
 
 from . import wording
+from .crops import Crops
+from .doubt_words import doubt_words, note_words
 from .draft import CaseFacts
 
 _HEADINGS = {
@@ -95,13 +98,66 @@ def blocked_lines(blocked: Sequence[str]) -> Iterator[str]:
         yield ""
 
 
+def doubt_lines(application: Application, crops: Crops) -> Iterator[str]:
+    """What was read with doubt: the value, how sure, why, where it stands, and the picture of it (SPEC 1.3.10)."""
+    doubtful = list(_doubtful(application))
+    if doubtful:
+        yield "■ 読み取りに確信のない項目（原本と照合してください）"
+    for key, label, value in doubtful:
+        yield f"・{label}：{_text_of(value)}"
+        # Rounded down: 0.896 must not look like 90.
+        yield f"　確度{int(value.confidence * 100)}%"
+        yield from (f"　・{wording.one_line(word)}" for word in doubt_words(value))
+        if where := _place(value.page, value.box):
+            yield f"　位置：{where}"
+        if name := crops.name_of(key):
+            yield f"　画像：{name}"
+    if doubtful:
+        yield "　（直すには「修正 項目=値」とご返信ください）"
+        yield ""
+    if noted := note_words(application.notes):
+        yield "■ 読み取りについて"
+        yield from (f"・{wording.one_line(word)}" for word in noted)
+        yield ""
+
+
+def _doubtful(application: Application) -> Iterator[tuple[str, str, FieldValue]]:
+    """The fields that staff must look at: those of the type, and any other in which something was read."""
+    table, kind = request_types.load(), application.type_reading
+    if kind is not None and kind.confidence < SURE:
+        yield "request_type", "申請種別", replace(kind, value=type_word(application))
+    for row in table.fields():
+        value = application.fields.get(row.key)
+        if value is None or value.confidence >= SURE:
+            continue
+        if _wanted(row, application.request_type) and (value.box is not None or not is_empty(value)):
+            yield row.key, table.label(row.key), value
+
+
+def picture_lines(application: Application, crops: Crops) -> Iterator[str]:
+    """Which picture shows what; or that there are none where there should be."""
+    if crops.failed:
+        yield "■ 画像"
+        yield "・切り抜き画像の一部または全部を作成できませんでした。"
+        yield "　添付のPDFでご確認ください。"
+        return
+    table = request_types.load()
+    labels = {"request_type": "申請種別", "seal": table.seal.label}
+    told = {key for key, _, _ in _doubtful(application)}
+    shown = [(key, name) for key, name in crops.names if key not in told]
+    if shown:
+        yield "■ 画像（申請書からの切り抜き）"
+        yield from (f"・{labels.get(key) or table.label(key)}\n　{name}" for key, name in shown)
+
+
 def finding_lines(found: Sequence[Finding]) -> Iterator[str]:
-    """All findings, the gravest first."""
+    """All findings, the gravest first, but for the doubts about single readings: `doubt_lines` tells those in full."""
+    others = [finding for finding in found if finding.code != "reading_doubtful"]
     yield "■ 指摘事項"
-    if not found:
-        yield "・ありません"
+    if not others:
+        yield "・上記のほかにはありません" if found else "・ありません"
     for severity, heading in _HEADINGS.items():
-        group = [finding for finding in found if finding.severity is severity]
+        group = [finding for finding in others if finding.severity is severity]
         if group:
             yield f"【{heading}】"
             yield from (f"・{wording.one_line(finding.message)}" for finding in group)
@@ -125,7 +181,8 @@ def candidate_lines(candidates: Sequence[str]) -> Iterator[str]:
 
 
 def application_lines(application: Application) -> Iterator[str]:
-    """Every field, box and the seal as they were read; certainty and place only where the reading is not certain."""
+    """Every field, box and the seal as they were read; certainty and place only where the reading is not certain. Of a
+    scan the doubtful readings are only marked here, since `doubt_lines` tells them in full."""
     table, chosen = request_types.load(), application.request_type
     pages = "、".join(str(page) for page in application.pages)
     yield "■ 申請書の内容"
@@ -139,12 +196,12 @@ def application_lines(application: Application) -> Iterator[str]:
         if rows:
             yield ""
             yield f"【{block.label}】"
-            yield from (_field_line(row.label, application.fields.get(row.key)) for row in rows)
+            yield from (_field_line(row.label, application.fields.get(row.key), application.route) for row in rows)
     yield ""
     yield "【その他の欄】"
     for row in table.singles:
         if _wanted(row, chosen):
-            yield _field_line(row.label, application.fields.get(row.key))
+            yield _field_line(row.label, application.fields.get(row.key), application.route)
     yield from _grey(application, [row for row in table.fields() if not _wanted(row, chosen)])
     yield ""
     yield "【確認・同意】"
@@ -171,32 +228,46 @@ def _grey(application: Application, rows: Sequence[Row]) -> Iterator[str]:
     if filled:
         yield ""
         yield "【入力不要の欄への記入（取り扱いには含めません）】"
-        yield from (_field_line(request_types.load().label(row.key), application.fields.get(row.key)) for row in filled)
+        for row in filled:
+            value = application.fields.get(row.key)
+            yield _field_line(request_types.load().label(row.key), value, application.route)
 
 
-def _field_line(label: str, value: FieldValue | None) -> str:
+def _field_line(label: str, value: FieldValue | None, route: Route) -> str:
     if value is None:
         return f"{label}：（この様式にない欄）"
+    if is_empty(value) and value.confidence >= SURE:
+        return f"{label}：（空欄）"
+    text = f"{label}：{_text_of(value)}"
+    if route is Route.SCAN:
+        # No reading of a picture is certain; how sure each doubtful one is, and why, stands above.
+        return text if value.confidence >= SURE else f"{text}［要照合］"
+    return text if is_empty(value) else f"{text}{_certainty(value.confidence, value.page, value.box)}"
+
+
+def _text_of(value: FieldValue) -> str:
     raw = wording.one_line(value.raw)
     if value.value is None and not raw:
-        return f"{label}：（空欄）"
+        return "（空欄）"
     text = wording.one_line(value.value) if value.value is not None else "（読み取れません）"
     if raw and "".join(raw.split()) != "".join(text.split()):
         text += f"（原文：{raw}）"
-    return f"{label}：{text}{_certainty(value.confidence, value.page, value.box)}"
+    return text
 
 
 def _certainty(confidence: float, page: int | None, box: Box | None) -> str:
     if confidence >= 1:
         return ""
-    place = ""
+    place = _place(page, box)
+    # Rounded down: 0.996 must not look certain.
+    return f"［確度{int(confidence * 100)}%{'、' if place else ''}{place}］"
+
+
+def _place(page: int | None, box: Box | None) -> str:
     if page is not None and box is not None:
         left, top = (round(edge * _MM_PER_POINT) for edge in (box.x0, box.y0))
-        place = f"、{page}ページ 上から{top}mm・左から{left}mm"
-    elif page is not None:
-        place = f"、{page}ページ"
-    # Rounded down: 0.996 must not look certain.
-    return f"［確度{int(confidence * 100)}%{place}］"
+        return f"{page}ページ 上から{top}mm・左から{left}mm"
+    return "" if page is None else f"{page}ページ"
 
 
 def type_word(application: Application) -> str:

@@ -139,6 +139,8 @@ applications = Table(
     Column("document", String(64), nullable=False, server_default=""),
     Column("reading", JSON, nullable=False),
     Column("amended_by", String, nullable=False, server_default=""),
+    # The digest of a seal that was put into the PDF as a picture; finds the same picture on other forms.
+    Column("seal_image", String, nullable=False, server_default="", index=True),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("case_id", "version"),
     UniqueConstraint("mail_id", "form_index"),

@@ -14,6 +14,7 @@ from parsers.reading import Application, Finding
 from parsers.reply import PHRASES, Verb
 
 from . import request_parts, wording
+from .crops import Crops
 from .draft import Auto, CaseFacts, Draft, Enclosure, LetterKind, Office
 from .letters import REJECTION_REASONS, rejection_sentence
 from .request_parts import Difference
@@ -92,12 +93,15 @@ def approval_request(
     candidates: Sequence[str] = (),
     approver_index: str = "1/1",
     documents: Sequence[Enclosure] = (),
+    crops: Crops | None = None,
 ) -> Draft:
     """承認依頼 (D.4): one application in full, what is wrong with it, and exactly what an approval would do.
 
     `findings` are those of form and register together (by default the form's own); `plan` and `blocked` are Japanese
     sentences; `approver_index` says which of those asked this one is, as in 1/2; `quorum` how many must approve.
+    `crops` are the pictures of what was read from a picture; they are shown below the text, the documents after them.
     """
+    crops = crops or Crops()
     found = application.findings if findings is None else tuple(findings)
     setting = wording.fill(
         LetterKind.APPROVAL_REQUEST,
@@ -113,15 +117,28 @@ def approval_request(
             "facts": "\n".join(request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons)),
             "plan": "\n".join(f"・{wording.one_line(line)}" for line in plan)
             or "・（いまは実行できることがありません）",
-            "findings": "\n".join([*request_parts.blocked_lines(blocked), *request_parts.finding_lines(found)]),
+            "findings": "\n".join(
+                [
+                    *request_parts.blocked_lines(blocked),
+                    *request_parts.doubt_lines(application, crops),
+                    *request_parts.finding_lines(found),
+                ]
+            ),
             "differences": "\n".join(request_parts.difference_lines(register_differences)),
             "candidates": "\n".join(request_parts.candidate_lines(candidates)),
-            "application": "\n".join(request_parts.application_lines(application)),
+            "application": "\n".join(
+                [
+                    *request_parts.application_lines(application),
+                    "",
+                    *request_parts.picture_lines(application, crops),
+                ]
+            ),
             "commands": "\n".join(request_commands()),
             "reasons": "\n".join(_reasons()),
         },
     )
-    return _draft(LetterKind.APPROVAL_REQUEST, setting, office, token=token, attachments=tuple(documents))
+    enclosed = (*crops.pictures, *documents)
+    return _draft(LetterKind.APPROVAL_REQUEST, setting, office, token=token, attachments=enclosed)
 
 
 def approval_reminder(office: Office, case: CaseFacts, *, asked_at: datetime, expires_at: datetime) -> Draft:

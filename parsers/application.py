@@ -1,79 +1,177 @@
-"""Document + form → applications: the whole reading of one PDF, with the findings of each form.
+"""PDF bytes → applications: the whole reading of one document, with the findings of each form.
 
 Promises: never raises anything but ParseError; every field of the form version is in the result; what cannot be read
 has no value and keeps its raw text. A page that yields no application is told as a problem, so that nothing is lost.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 from config import forms, request_types
-from config.forms import Form
+from config.forms import Form, Library
 from config.request_types import Table
-from parsers import characters, dates, normalise, rules
-from parsers.document import Document, Page, open_document
-from parsers.labels import Grid, find_parts, fold_label, vocabulary
+from parsers import dates, normalise, rules
+from parsers.acroform import acroform_cells, add_named, form_notes, form_values
+from parsers.comparison import compared
+from parsers.document import Document, open_document
 from parsers.normalise import Kind
-from parsers.reading import Application, Box, FieldValue, Problem, Reading, Route, Seal, SealVerdict
-from parsers.seal import examine
-from parsers.type_words import read_type, types_in
+from parsers.picture import Picture
+from parsers.reading import Application, FieldValue, Problem, Reading, Route
+from parsers.rendering import native_dpi, render
+from parsers.scan import Scan
+from parsers.sheet import Sheet
+from parsers.text_sheets import READABLE, Leaf, leaves, read_leaf
+from parsers.type_words import read_type
 
-# So many labelled parts make a page a form; terms of use and cover letters have none or very few.
-_LEAST_PARTS = 8
-# The share of the page, from the top, in which a title stands.
-_HEAD = 0.35
-# What a field is worth whose text is odd: below rules.SURE, so that staff see it first.
-_UNSURE = 0.5
+# What looks at the picture of a page, by its number: in the same process or in another one (parsers/__main__.py).
+Recognise = Callable[[Picture, int], Scan]
 
-_TITLE = re.compile("[^。、:：]{1,60}(申請書|申込書|届出書|変更届|依頼書)")
-_COMPANION = re.compile("送付|送り状|ご案内|規定|規約|約款|添付書類|ご連絡")
-_BRACKETED = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
-
-_MESSAGES = {
+PROBLEM_SENTENCES = {
     "no_text_layer": "文字情報のないページです（スキャン画像など）。内容を目視でご確認ください。",
     "not_a_form": "WebEC電子証明書発行サービス申請書が見つかりません。",
     "other_service": "他のサービスの申請書と思われます。内容をご確認ください。",
     "cover_or_terms": "申請書ではないページです（送付状、規定など）。",
+    "blank_page": "白紙のページです。",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """One page that carries a form."""
+def read(
+    data: bytes,
+    *,
+    received_on: date,
+    seal: bool = True,
+    recognise: Recognise | None = None,
+    library: Library | None = None,
+) -> Reading:
+    """Read every form in a PDF. `received_on` is the day of receipt in Japan; `library` are the forms to know.
 
-    page: Page
-    form: Form
-    grid: Grid
-
-
-def read(data: bytes, *, received_on: date, seal: bool = True) -> Reading:
-    """Read every form in a PDF. `received_on` is the day of receipt in Japan.
-
-    `seal=False` leaves the seal boxes unexamined (their verdict is unclear): rendering is the slowest step. Raises
+    `seal=False` leaves the seal boxes unexamined (their verdict is unclear): rendering is the slowest step. Without
+    `recognise` a page that is a picture is told as one, and no text is compared with what the page shows. Raises
     ParseError where the bytes yield no document.
     """
-    return read_document(open_document(data), received_on=received_on, seal=seal)
+    return read_document(open_document(data), received_on=received_on, seal=seal, recognise=recognise, library=library)
 
 
-def read_document(document: Document, *, received_on: date, seal: bool = True) -> Reading:
+def read_document(
+    document: Document,
+    *,
+    received_on: date,
+    seal: bool = True,
+    recognise: Recognise | None = None,
+    library: Library | None = None,
+) -> Reading:
     """Read every form of an opened document; see `read`."""
-    table, versions = request_types.load(), forms.load_forms()
+    desk = _Desk(document, library or forms.shipped(), request_types.load(), seal=seal, recognise=recognise)
     applications, problems = [], []
-    for page in document.pages:
-        found = _judge_page(page, versions, table)
+    for leaf in leaves(desk.pages, desk.library, desk.table):
+        found = desk.read(leaf)
         if isinstance(found, str):
-            problems.append((found, page.number))
+            problems += [(found, number) for number in leaf.numbers]
             continue
-        mark = _examine_seal(document, found) if seal else Seal(SealVerdict.UNCLEAR, page=page.number)
-        application = _assemble(found, table, mark, received_on)
-        findings = rules.find(application, table=table, received_on=received_on)
-        applications.append(replace(application, findings=findings))
+        for sheet in found:
+            application = assemble(sheet, desk.library.form(sheet.version), desk.table, received_on)
+            findings = rules.find(application, table=desk.table, received_on=received_on)
+            applications.append(replace(application, findings=findings))
     # A page without a name beside a form is its companion; alone it is what the sender took for a form.
     quiet = "cover_or_terms" if applications else "not_a_form"
     named = [(quiet if code == "not_a_form" else code, number) for code, number in problems]
-    return Reading(tuple(applications), tuple(Problem(code, _MESSAGES[code], number) for code, number in named))
+    return Reading(tuple(applications), tuple(Problem(code, PROBLEM_SENTENCES[code], number) for code, number in named))
+
+
+# Pages that their words have named: a look at the picture would say nothing new.
+_TOLD_APART = frozenset({"cover_or_terms", "other_service"})
+# Drawn pages have no resolution of their own; at this one 8-point letters are 30 pixels high.
+_DRAWN_DPI = 200.0
+
+
+class _Desk:
+    """One document while it is read: its pages with their form values, and each picture looked at once."""
+
+    def __init__(
+        self, document: Document, library: Library, table: Table, *, seal: bool, recognise: Recognise | None
+    ) -> None:
+        self.library, self.table = library, table
+        self._document, self._seal, self._recognise = document, seal, recognise
+        written = any(page.written_on for page in document.pages)
+        self._widgets = form_values(document.data) if written else ()
+        self._notes = form_notes(document.data) if written else ()
+        self.pages = tuple(acroform_cells(page, self._widgets) for page in document.pages)
+        self._scans: dict[int, Scan] = {}
+
+    def read(self, leaf: Leaf) -> tuple[Sheet, ...] | str:
+        """The forms of one leaf, or the code of what it is instead.
+
+        The picture is the second witness of a page with text: fonts can lie about their letters, and what a reader sees
+        is what was stamped. It is the only witness of a page that is a picture.
+        """
+        by_text = self._by_text(leaf)
+        if self._recognise is None or (isinstance(by_text, str) and by_text in _TOLD_APART):
+            return (by_text,) if isinstance(by_text, Sheet) else by_text
+        scans = [self._scan(self._recognise, number) for number in leaf.numbers]
+        seen = tuple(sheet for scan in scans for sheet in scan.sheets)
+        if isinstance(by_text, Sheet):
+            return (compared(by_text, seen),)
+        return seen or scans[0].problem or by_text
+
+    def _by_text(self, leaf: Leaf) -> Sheet | str:
+        if leaf.page.route not in READABLE:
+            return "no_text_layer"
+        found = read_leaf(self._document, leaf, self.library, self.table, seal=self._seal)
+        if isinstance(found, str) or not self._widgets:
+            return found
+        named = add_named(found, self._widgets, leaf.page.cells, self.table)
+        return replace(named, notes=(*named.notes, *self._notes))
+
+    def _scan(self, recognise: Recognise, number: int) -> Scan:
+        if number not in self._scans:
+            data = self._document.data
+            route = self._document.pages[number - 1].route
+            dpi = native_dpi(data, number) if route is Route.SCAN else None
+            self._scans[number] = recognise(render(data, number, dpi=dpi or _DRAWN_DPI), number)
+        return self._scans[number]
+
+
+def assemble(sheet: Sheet, form: Form, table: Table, received_on: date) -> Application:
+    """The application that a sheet makes: every field of its form, each with its display value."""
+    request_type, words = read_type(sheet.kind.raw, form, table)
+    return Application(
+        request_type=request_type,
+        form_version=sheet.version,
+        route=sheet.route,
+        pages=sheet.pages,
+        fields={key: _field(sheet, key, received_on) for key in form.field_keys(table)},
+        confirmations={row.key: sheet.ticks.get(row.key) for row in table.confirmations},
+        seal=sheet.seal,
+        type_raw=sheet.kind.raw,
+        type_words=words,
+        notes=sheet.notes,
+        type_reading=FieldValue(
+            request_type.value if request_type else None,
+            sheet.kind.raw,
+            sheet.kind.confidence,
+            sheet.pages[0],
+            sheet.kind.box,
+            sheet.kind.doubts,
+        ),
+    )
+
+
+def _field(sheet: Sheet, key: str, received_on: date) -> FieldValue:
+    entry = sheet.entries.get(key)
+    if entry is None:
+        # The label was not found: that says nothing about what the applicant wrote.
+        return FieldValue(None, page=sheet.pages[0])
+    value = _display(key, entry.raw, received_on)
+    return FieldValue(value, entry.raw, entry.confidence, entry.page or sheet.pages[0], entry.box, entry.doubts)
+
+
+def _display(key: str, raw: str, received_on: date) -> str | None:
+    kind = normalise.kind_of(key)
+    if kind is Kind.DATE:
+        day = dates.read_date(raw, received_on).value
+        return day.isoformat() if day else None
+    return normalise.display(kind, raw).value
 
 
 def amended(application: Application, key: str, text: str, *, received_on: date) -> Application | None:
@@ -94,129 +192,5 @@ def amended(application: Application, key: str, text: str, *, received_on: date)
         return None
     old = application.fields.get(key, FieldValue(None))
     # A person stands for the value now, so the doubts of the reading are gone.
-    new = replace(old, value=value, raw=text if value else "", confidence=1.0)
+    new = replace(old, value=value, raw=text if value else "", confidence=1.0, doubts=())
     return replace(application, fields={**application.fields, key: new})
-
-
-# --- which pages are forms ----------------------------------------------------------------------------------------
-
-
-def _judge_page(page: Page, versions: Sequence[Form], table: Table) -> _Sheet | str:
-    """The form on the page, or the code of the problem that the page is."""
-    if page.route is not Route.TEXT:
-        return "no_text_layer"
-    texts = [*page.loose_lines(), *(cell.text for cell in page.cells)]
-    form = _version_of(page, texts, versions)
-    grid = find_parts(page.cells, vocabulary(form), table)
-    titles = [title for text in _head_of(page) if (title := _title(text, table))]
-    ours = {fold_label(title) for known in versions for title in known.titles}
-    if titles and not ours.intersection(titles):
-        return "other_service"
-    if grid.hits >= _LEAST_PARTS:
-        return _Sheet(page, form, grid)
-    return "cover_or_terms" if _COMPANION.search(characters.drop_spaces("".join(texts))) else "not_a_form"
-
-
-def _head_of(page: Page) -> Iterator[str]:
-    """The lines of the upper part of the page: a title stands there, a list of enclosures does not."""
-    yield from page.loose_lines(above=_HEAD)
-    yield from (cell.text for cell in page.cells if cell.box.y1 <= _HEAD * page.height)
-
-
-def _title(text: str, table: Table) -> str | None:
-    """The folded name of a form, or None where the line is none: a title ends with 申請書, a sentence goes on.
-
-    The list of types that may follow in brackets is dropped (guide line 54); other words in brackets belong to it.
-    """
-    folded = characters.drop_spaces(characters.fold_width(text))
-    if not _TITLE.fullmatch(_BRACKETED.sub("", folded)):
-        return None
-    for bracketed in _BRACKETED.findall(folded):
-        if types_in(bracketed, table):
-            folded = folded.replace(bracketed, "")
-    return fold_label(folded)
-
-
-def _version_of(page: Page, texts: Sequence[str], versions: Sequence[Form]) -> Form:
-    """The form version by its printed mark or, where no mark can be read, by the label of the wished date (AMB-11)."""
-    folded = [fold_label(text) for text in texts]
-    for form in versions:
-        if any(fold_label(form.mark) in text for text in folded):
-            return form
-    labels = {fold_label(cell.text) for cell in page.cells}
-    dated = {
-        fold_label(text) for form in versions if form.has_wished_date for text in form.labels_of(forms.WISHED_DATE)
-    }
-    carries_date = bool(labels & dated)
-    fitting = [form for form in versions if form.has_wished_date == carries_date]
-    return (fitting or versions)[0]
-
-
-# --- one form -----------------------------------------------------------------------------------------------------
-
-
-def _assemble(sheet: _Sheet, table: Table, mark: Seal, received_on: date) -> Application:
-    type_raw = sheet.grid.type_cell.text if sheet.grid.type_cell else ""
-    request_type, words = read_type(type_raw, sheet.form, table)
-    return Application(
-        request_type=request_type,
-        form_version=sheet.form.version,
-        route=sheet.page.route,
-        pages=(sheet.page.number,),
-        fields={key: _field(sheet, key, received_on) for key in sheet.form.field_keys(table)},
-        confirmations={row.key: _confirmation(sheet, row.key) for row in table.confirmations},
-        seal=mark,
-        type_raw=type_raw,
-        type_words=words,
-    )
-
-
-def _field(sheet: _Sheet, key: str, received_on: date) -> FieldValue:
-    cell, page = sheet.grid.values.get(key), sheet.page
-    if cell is None:
-        # The label was not found: that says nothing about what the applicant wrote.
-        return FieldValue(None, page=page.number)
-    raw = cell.text
-    odd = cell.overflows or page.written_on or characters.is_suspect(raw)
-    box = Box(*(round(place, 2) for place in cell.box))
-    return FieldValue(_display(key, raw, received_on), raw, _UNSURE if odd else 1.0, page.number, box)
-
-
-def _display(key: str, raw: str, received_on: date) -> str | None:
-    kind = normalise.kind_of(key)
-    if kind is Kind.DATE:
-        day = dates.read_date(raw, received_on).value
-        return day.isoformat() if day else None
-    return normalise.display(kind, raw).value
-
-
-def _confirmation(sheet: _Sheet, key: str) -> bool | None:
-    """Whether the box is ticked; None where the mark is unknown, is not found or may lie on the page as a drawing."""
-    mark_cell, statement = sheet.grid.checks.get(key, (None, None))
-    if statement is None:
-        return None
-    ticked, unticked = _marks(sheet.form.ticked), _marks(sheet.form.unticked)
-    text = mark_cell.text if mark_cell else statement.text.strip()[:1]
-    mark = characters.drop_spaces(characters.drop_selectors(text))
-    if mark in ticked:
-        return True
-    return False if mark in unticked and not sheet.page.written_on else None
-
-
-def _marks(marks: Sequence[str]) -> frozenset[str]:
-    return frozenset(characters.drop_spaces(mark) for mark in marks)
-
-
-def _examine_seal(document: Document, sheet: _Sheet) -> Seal:
-    cell = sheet.grid.seal_cell
-    if cell is None:
-        return Seal(SealVerdict.UNCLEAR, page=sheet.page.number)
-    # The form may print 印 inside the box; anything else in it was typed by somebody.
-    printed = {fold_label(text) for text in sheet.form.seal_labels} | {"", "㊞", "社印", "押印欄"}
-    own, typed = [run for run in sheet.page.runs() if run not in cell.runs], False
-    for run in cell.runs:
-        if fold_label(run.text) in printed:
-            own.append(run)
-        else:
-            typed = True
-    return examine(document.data, sheet.page.number, cell.box, printed=own, typed=typed)

@@ -6,7 +6,7 @@ a cell is a rectangle closed by lines on all four sides. Pure geometry, in PDF p
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -73,17 +73,81 @@ class Cell:
 def find_boxes(horizontal: Sequence[Segment], vertical: Sequence[Segment]) -> tuple[Box, ...]:
     """Every rectangle that is closed on all four sides and not divided, merged cells included; in reading order.
 
-    A closed shape that stands free inside a cell is a cell of its own within it.
+    A closed shape that stands free inside a cell is a cell of its own within it. Lines that do not touch belong to
+    different tables: two forms beside each other, whose rows are a hair apart, do not disturb one another.
     """
+    melted = _melted(horizontal), _melted(vertical)
+    if len(melted[0]) * len(melted[1]) > _GRID_LIMIT:
+        return ()
+    boxes = (box for table in _tables(*melted) for box in _boxes_of_table(*table))
+    return tuple(sorted(boxes, key=lambda box: (box.y0, box.x0)))
+
+
+def _melted(lines: Iterable[Segment]) -> list[Segment]:
+    """The lines as a reader sees them: pieces drawn end to end or over one another are one line."""
+    ordered = sorted(lines, key=lambda line: line.at)
+    melted: list[Segment] = []
+    first = 0
+    for last, line in enumerate(ordered):
+        if last + 1 < len(ordered) and ordered[last + 1].at - line.at <= SNAP:
+            continue
+        melted += _joined(sorted(ordered[first : last + 1], key=lambda piece: piece.start))
+        first = last + 1
+    return melted
+
+
+def _joined(pieces: Sequence[Segment]) -> Iterator[Segment]:
+    """Pieces of about one height, from left to right, joined where they touch."""
+    group: list[Segment] = []
+    end = 0.0
+    for piece in pieces:
+        if group and piece.start > end + SNAP:
+            yield _mean(group, end)
+            group = []
+        end = max(end, piece.end) if group else piece.end
+        group.append(piece)
+    if group:
+        yield _mean(group, end)
+
+
+def _mean(group: Sequence[Segment], end: float) -> Segment:
+    return Segment(sum(piece.at for piece in group) / len(group), group[0].start, end)
+
+
+def _tables(
+    horizontal: Sequence[Segment], vertical: Sequence[Segment]
+) -> Iterator[tuple[Sequence[Segment], Sequence[Segment]]]:
+    """The lines in groups that hang together."""
+    owner = list(range(len(horizontal) + len(vertical)))
+
+    def root(index: int) -> int:
+        while owner[index] != index:
+            owner[index] = owner[owner[index]]
+            index = owner[index]
+        return index
+
+    for index, line in enumerate(horizontal):
+        for other, crossing in enumerate(vertical, start=len(horizontal)):
+            if (
+                line.start - SNAP <= crossing.at <= line.end + SNAP
+                and crossing.start - SNAP <= line.at <= crossing.end + SNAP
+            ):
+                owner[root(other)] = root(index)
+    tables: dict[int, tuple[list[Segment], list[Segment]]] = defaultdict(lambda: ([], []))
+    for index, line in enumerate((*horizontal, *vertical)):
+        tables[root(index)][index >= len(horizontal)].append(line)
+    yield from tables.values()
+
+
+def _boxes_of_table(horizontal: Sequence[Segment], vertical: Sequence[Segment]) -> Iterator[Box]:
     ys, xs = _snapped(line.at for line in horizontal), _snapped(line.at for line in vertical)
     rows, columns = len(ys) - 1, len(xs) - 1
     if rows < 1 or columns < 1 or (rows + 1) * (columns + 1) > _GRID_LIMIT:
-        return ()
+        return
     # above[j][i]: a line separates the grid squares (j-1, i) and (j, i); beside[j][i]: (j, i-1) and (j, i).
     above = _covered(horizontal, ys, xs)
     beside = [list(column) for column in zip(*_covered(vertical, xs, ys), strict=True)]
     seen = [[False] * columns for _ in range(rows)]
-    boxes = []
     for row in range(rows):
         for column in range(columns):
             if seen[row][column]:
@@ -93,8 +157,7 @@ def find_boxes(horizontal: Sequence[Segment], vertical: Sequence[Segment]) -> tu
                 last_row, last_column = found
                 box = Box(xs[column], ys[row], xs[last_column + 1], ys[last_row + 1])
                 if box.x1 - box.x0 >= _SMALLEST and box.y1 - box.y0 >= _SMALLEST:
-                    boxes.append(box)
-    return tuple(boxes)
+                    yield box
 
 
 def _snapped(values: Iterable[float]) -> list[float]:

@@ -78,6 +78,17 @@ def fold_variants(text: str) -> str:
     return _KATAKANA_DASH.sub("ー", plain)
 
 
+# Characters that print alike: what one reader takes for the left another takes for the right (pdf.md 3, notes C.2).
+_LOOK_ALIKES = str.maketrans(
+    dict(zip("カエロニハタトヘベペリー一|li!o〇", "力工口二八夕卜へべぺり--111100", strict=True))
+)
+
+
+def fold_look(text: str) -> str:
+    """Fold variants and characters that look alike, to ask whether two readings could be of the same print."""
+    return drop_spaces(fold_variants(text)).casefold().translate(_LOOK_ALIKES)
+
+
 def drop_selectors(text: str) -> str:
     """The text without variation selectors, which choose a glyph only."""
     return _SELECTORS.sub("", text)

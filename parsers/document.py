@@ -86,6 +86,8 @@ def open_document(data: bytes, limits: Limits | None = None) -> Document:
         return _open(data[start:], limits)
     except ParseError:
         raise
+    except MemoryError:
+        raise ParseError(ParseKind.TOO_COSTLY, "the limit of memory was reached") from None
     except Exception as error:  # noqa: BLE001 - pypdf and pdfminer raise nearly every builtin exception on hostile
         # bytes (IndexError, TypeError, RecursionError, zlib.error, …); this is the one place where they become ours.
         # The cause is dropped, because its text may hold content of the form.

@@ -14,6 +14,8 @@ class ParseKind(StrEnum):
     ARCHIVE = "archive"
     DAMAGED = "damaged"
     TOO_LARGE = "too_large"
+    TOO_COSTLY = "too_costly"
+    """Reading it reached a limit of time or memory, or the confined child did not survive it."""
 
 
 class ParseError(Exception):

@@ -50,23 +50,32 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FieldValue:
-    """One field: `value` is the display value (dates in ISO 8601), `raw` the text as it stood, `page` counts from 1."""
+    """One field: `value` is the display value (dates in ISO 8601), `raw` the text as it stood, `page` counts from 1.
+
+    `doubts` are codes of what speaks against the reading; the confidence already counts them.
+    """
 
     value: str | None
     raw: str = ""
     confidence: float = 0.0
     page: int | None = None
     box: Box | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The three-way verdict on the seal box, and where the mark is."""
+    """The three-way verdict on the seal box, and where the mark is.
+
+    `fingerprint` begins with `image:` where it is the digest of a picture that was put into the PDF as it is: such
+    pictures can be told to be the very same. Any other fingerprint only resembles.
+    """
 
     verdict: SealVerdict
     confidence: float = 0.0
     page: int | None = None
     box: Box | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One form as it was read. Every field of the form version is in `fields`; `type_raw` is what stood in 申請種別."""
+    """One form as it was read. Every field of the form version is in `fields`; `type_raw` is what stood in 申請種別.
+
+    `notes` are codes of what was noticed about the form as a whole (`code_unsigned`, `cut_page`, …). `type_reading`
+    tells where the type stood and how sure it is; None where staff chose it, and in readings from before it was kept.
+    """
 
     request_type: RequestType | None
     form_version: str | None
@@ -103,6 +116,8 @@ class Application:
     type_raw: str = ""
     type_words: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    type_reading: FieldValue | None = None
 
     def value(self, key: str) -> str | None:
         """The display value of a field; None where it is empty, unreadable or not on this form version."""
@@ -135,25 +150,19 @@ def application_to_json(application: Application) -> dict[str, Any]:
         "form_version": application.form_version,
         "route": application.route.value,
         "pages": list(application.pages),
-        "fields": {
-            key: {
-                "value": value.value,
-                "raw": value.raw,
-                "confidence": value.confidence,
-                "page": value.page,
-                "box": list(value.box) if value.box else None,
-            }
-            for key, value in application.fields.items()
-        },
+        "fields": {key: _value_to_json(value) for key, value in application.fields.items()},
         "confirmations": dict(application.confirmations),
         "seal": {
             "verdict": application.seal.verdict.value,
             "confidence": application.seal.confidence,
             "page": application.seal.page,
             "box": list(application.seal.box) if application.seal.box else None,
+            "fingerprint": application.seal.fingerprint,
         },
         "type_raw": application.type_raw,
         "type_words": list(application.type_words),
+        "type_reading": _value_to_json(application.type_reading) if application.type_reading else None,
+        "notes": list(application.notes),
         "findings": [
             {
                 "code": finding.code,
@@ -174,25 +183,19 @@ def application_from_json(raw: Mapping[str, Any]) -> Application:
         form_version=raw["form_version"],
         route=Route(raw["route"]),
         pages=tuple(raw["pages"]),
-        fields={
-            key: FieldValue(
-                value=value["value"],
-                raw=value["raw"],
-                confidence=value["confidence"],
-                page=value["page"],
-                box=Box(*value["box"]) if value["box"] else None,
-            )
-            for key, value in raw["fields"].items()
-        },
+        fields={key: _value_from_json(value) for key, value in raw["fields"].items()},
         confirmations=dict(raw["confirmations"]),
         seal=Seal(
             verdict=SealVerdict(seal["verdict"]),
             confidence=seal["confidence"],
             page=seal.get("page"),
             box=Box(*seal["box"]) if seal.get("box") else None,
+            fingerprint=seal.get("fingerprint", ""),
         ),
         type_raw=raw.get("type_raw", ""),
         type_words=tuple(raw.get("type_words", ())),
+        notes=tuple(raw.get("notes", ())),
+        type_reading=_value_from_json(raw["type_reading"]) if raw.get("type_reading") else None,
         findings=tuple(
             Finding(
                 code=finding["code"],
@@ -202,4 +205,26 @@ def application_from_json(raw: Mapping[str, Any]) -> Application:
             )
             for finding in raw["findings"]
         ),
+    )
+
+
+def _value_to_json(value: FieldValue) -> dict[str, Any]:
+    return {
+        "value": value.value,
+        "raw": value.raw,
+        "confidence": value.confidence,
+        "page": value.page,
+        "box": list(value.box) if value.box else None,
+        "doubts": list(value.doubts),
+    }
+
+
+def _value_from_json(raw: Mapping[str, Any]) -> FieldValue:
+    return FieldValue(
+        value=raw["value"],
+        raw=raw["raw"],
+        confidence=raw["confidence"],
+        page=raw["page"],
+        box=Box(*raw["box"]) if raw["box"] else None,
+        doubts=tuple(raw.get("doubts", ())),
     )

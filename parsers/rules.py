@@ -25,6 +25,7 @@ from parsers.reading import Application, Finding, SealVerdict, Severity
 from parsers.subject import SURE, Rule, Subject, is_empty
 from parsers.value_rules import (
     addresses_and_phones_are_valid,
+    domains_of_the_form_agree,
     english_fits_the_certificate,
     mail_is_of_the_company,
     readings_are_sure,
@@ -117,6 +118,7 @@ RULES: tuple[Rule, ...] = (
     english_fits_the_certificate,
     addresses_and_phones_are_valid,
     mail_is_of_the_company,
+    domains_of_the_form_agree,
     handover_is_to_another,
     change_is_of_one_person,
     event_is_of_one_user,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from parsers import normalise
+from parsers import likeness, normalise
 from parsers.normalise import Kind, TextReading
 from parsers.reading import FieldValue, Finding, Severity
 from parsers.subject import SURE, Subject
@@ -72,8 +72,29 @@ def mail_is_of_the_company(subject: Subject) -> Iterator[Finding]:
             yield Finding("free_mail_domain", Severity.WARNING, row.key, message)
 
 
+def domains_of_the_form_agree(subject: Subject) -> Iterator[Finding]:
+    """Two mail domains on one form that differ by a letter: one of them is misread or mistyped, and mail to it would go
+    to a stranger. Staff look, whatever the route: a typed slip is as bad as a misread letter."""
+    mails = [
+        (row, normalise.domain_of(field.value))
+        for row, field in subject.filled_rows()
+        if normalise.kind_of(row.key) is Kind.MAIL and field.value
+    ]
+    for row, domain in mails:
+        if any(likeness.is_near_domain(domain, other) for _, other in mails):
+            message = (
+                f"「{subject.table.label(row.key)}」のドメインが、この申請書のほかのメールアドレスとわずかに異なります。"
+                "原本と1文字ずつ照合してください。"
+            )
+            yield Finding("mail_domains_near", Severity.DOUBT, row.key, message)
+
+
 def readings_are_sure(subject: Subject) -> Iterator[Finding]:
     """SPEC 1.3.10: what was read with doubt is shown to staff before anybody acts on it."""
+    kind = subject.application.type_reading
+    if kind is not None and subject.application.request_type and kind.confidence < SURE:
+        message = "「申請種別」の自動読取に確信がありません。原本と照合してください。"
+        yield Finding("reading_doubtful", Severity.DOUBT, "request_type", message)
     for row, field in subject.filled_rows():
         if field.confidence < SURE:
             message = f"「{subject.table.label(row.key)}」の自動読取に確信がありません。原本と照合してください。"

@@ -21,7 +21,9 @@ def coverage_survives():
 @pytest.fixture(scope="session")
 def centres(tmp_path_factory):
     """Where centres for tests come from; the CA is made once."""
-    return Centres.make(tmp_path_factory.mktemp("template"))
+    made = Centres.make(tmp_path_factory.mktemp("template"))
+    yield made
+    made.reader.end()
 
 
 @pytest.fixture

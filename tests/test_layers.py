@@ -147,6 +147,8 @@ WORLD = (
 CHANCE_AND_TIME = ("random", "secrets", "time", "uuid")
 
 PURE_EXCEPT = {
+    ("parsers/__main__.py", "socket"): "the nursery's end of the one socket to the service, inherited by number",
+    ("parsers/nursery.py", "socket"): "orders and pidfds over that socket: the edge of the confined children",
     ("ca/signer.py", "threading"): "a signer may be shared by threads; the lock is all it takes",
 }
 
@@ -221,6 +223,8 @@ CLOCKS = (
 )
 
 FILES_IN_PURE_ROOMS = {
+    "parsers/confinement.py": "opens folders as paths only, to grant reading them through Landlock",
+    "parsers/nursery.py": "points a child's standard files at nothing",
     "parsers/__main__.py": "the confined child reads stdin and writes stdout: it is an edge",
     "ca/profiles.py": "its own package data",
 }
@@ -271,6 +275,7 @@ def test_a_pure_room_of_the_daemon_decides_and_does_nothing(name):
 
 # (module, name): why the world's own clock or chance may stand here as a default.
 DEFAULTS = {
+    ("daemon/reader.py", "time.monotonic"): "the default of Reader: deadlines of confined children",
     ("daemon/centre.py", "datetime.now"): "wall_clock, the default that everything else is handed",
     ("daemon/centre.py", "secrets.token_bytes"): "the default of open_centre",
     ("daemon/centre.py", "time.sleep"): "the default of open_centre",
@@ -420,6 +425,7 @@ def test_no_bare_except_anywhere():
 
 
 CATCHING_EVERYTHING = {
+    "parsers/worker.py": "a confined child tells a fault of ours apart from a file's, by its line, and ends",
     "daemon/guard.py": "one piece of work that fails must not take the round down",
     "parsers/document.py": "PDF libraries raise whatever they stumble over; every bit of it means a damaged document",
     "parsers/mail.py": "so does the mail library; reading a mail never raises",

@@ -3,28 +3,35 @@
 A form file says how the rows of the table are printed on that version: which label, which heading, which mark for a
 ticked box. The writer prints the first label of each list, the reader accepts them all. No file holds coordinates: a
 form may be exported with another font, margin or column width and is still the same form.
+
+A `Library` is what a reading knows: the shipped forms and those that a centre has learnt (`ogis-lra form --learn`). It
+is a value that is passed on, so that nothing depends on what was loaded before.
 """
 
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from config import request_types
-from config.request_types import Table
+from config.request_types import Need, Table
 
-# The wished date came with the revision (guide lines 56-63): the one row of the table that a form may lack.
+# The wished date came with the revision (guide lines 56-63); its absence tells the version of a form without a mark.
 WISHED_DATE = "wished_revocation_date"
 
 Labels = tuple[str, ...]
 
-_TEXTS = ("version", "mark", "title", "send_by_mail", "send_by_post", "contact")
-_LISTS = ("titles", "request_type_labels", "seal_labels", "ticked", "unticked", "instructions", "notes")
+_TEXTS = ("version", "mark", "title")
+_LISTS = ("titles", "request_type_labels", "seal_labels", "ticked", "unticked")
 _SECTIONS = ("blocks", "labels", "singles", "confirmations")
+# What only a form needs that we print ourselves, or only one that we do not; all may be left out.
+_OPTIONAL_TEXTS = ("send_by_mail", "send_by_post", "contact")
+_OPTIONAL_LISTS = ("instructions", "notes", "absent", "others")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,10 @@ class Form:
     """One version of the application form. Each `…labels` list begins with the label printed on the form.
 
     `field_labels` is keyed by the last part of the field name (`name_ja`), because the blocks share their labels;
-    the other maps by the key of the block, the single field or the confirmation.
+    the other maps by the key of the block, the single field or the confirmation. A field of a block whose label names
+    the block itself (利用者氏名) stands among the singles under its whole name. `absent` are the rows that this form
+    does not have, `others` are texts printed in cells that belong to no row (フリガナ), so that none is a value.
+    An empty `mark` means that none is printed.
     """
 
     version: str
@@ -48,55 +58,84 @@ class Form:
     field_labels: Mapping[str, Labels]
     single_labels: Mapping[str, Labels]
     confirmation_labels: Mapping[str, Labels]
-    instructions: Labels
-    notes: Labels
-    send_by_mail: str
-    send_by_post: str
-    contact: str
+    instructions: Labels = ()
+    notes: Labels = ()
+    send_by_mail: str = ""
+    send_by_post: str = ""
+    contact: str = ""
+    absent: frozenset[str] = field(default=frozenset())
+    others: Labels = ()
 
     def labels_of(self, key: str) -> Labels:
         """The labels of a field (`user.name_ja`, `remarks`), a confirmation or the seal.
 
         KeyError where this version has no such row, as with the wished date on the form before its revision.
         """
+        if not self.has(key):
+            raise KeyError(key)
         if key == "seal":
             return self.seal_labels
+        if key in self.single_labels:
+            return self.single_labels[key]
         _, dot, last = key.partition(".")
-        if dot:
-            return self.field_labels[last]
-        return self.single_labels[key] if key in self.single_labels else self.confirmation_labels[key]
+        return self.field_labels[last] if dot else self.confirmation_labels[key]
 
     def label(self, key: str) -> str:
         """The label printed for that row; KeyError as in `labels_of`."""
         return self.labels_of(key)[0]
 
     def has(self, key: str) -> bool:
-        """Whether this version carries the row: all do, but for the wished date on the form before its revision."""
-        return self.has_wished_date or key != WISHED_DATE
+        """Whether this version carries the row: a field, a confirmation or the seal."""
+        return key not in self.absent and (self.has_wished_date or key != WISHED_DATE)
 
     def field_keys(self, table: Table) -> Iterator[str]:
         """Every field of this version in the order of the table, as SPEC 5 names them."""
         return (row.key for row in table.fields() if self.has(row.key))
 
 
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The forms that a reading knows, newest first; a centre's own come before the shipped ones of the same name."""
+
+    forms: tuple[Form, ...]
+
+    def form(self, version: str) -> Form:
+        """The form of that version; KeyError where it is not known here."""
+        return {known.version: known for known in self.forms}[version]
+
+    def with_texts(self, texts: Mapping[str, str]) -> "Library":
+        """This library with the forms of further TOML texts, by file name. ValueError names the file that is wrong."""
+        table = request_types.load()
+        return Library(_ordered((*self.forms, *(_parse(text, file, table) for file, text in texts.items()))))
+
+
 @cache
 def load_forms() -> tuple[Form, ...]:
-    """Every form version, newest first. ValueError names the file and the key that is wrong."""
+    """Every shipped form version, newest first. ValueError names the file and the key that is wrong."""
     table = request_types.load()
-    found = [
-        build(tomllib.loads(entry.read_text("utf-8")), file=entry.name, table=table)
-        for entry in resources.files(__name__).iterdir()
-        if entry.name.endswith(".toml")
-    ]
-    versions = [known.version for known in found]
-    if len(set(versions)) != len(versions):
-        raise ValueError(f"config/forms: two files give the same version among {', '.join(sorted(versions))}")
-    return tuple(sorted(found, key=lambda known: known.version, reverse=True))
+    return _ordered(
+        tuple(
+            _parse(entry.read_text("utf-8"), entry.name, table)
+            for entry in resources.files(__name__).iterdir()
+            if entry.name.endswith(".toml")
+        )
+    )
+
+
+def shipped() -> Library:
+    """The forms that come with the program."""
+    return Library(load_forms())
+
+
+def read_folder(folder: Path) -> dict[str, str]:
+    """The form files of a centre's folder by name, as `Library.with_texts` takes them: a confined child gets texts, it
+    has no folder. OSError or UnicodeDecodeError where one cannot be read."""
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.iterdir()) if path.suffix == ".toml"}
 
 
 def form(version: str) -> Form:
-    """The form of that version; KeyError where the service does not know it."""
-    return {known.version: known for known in load_forms()}[version]
+    """The shipped form of that version; KeyError where there is none."""
+    return shipped().form(version)
 
 
 def newest() -> Form:
@@ -104,21 +143,39 @@ def newest() -> Form:
     return load_forms()[0]
 
 
+def _parse(text: str, file: str, table: Table) -> Form:
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file}: not valid TOML: {error}") from error
+    return build(raw, file=file, table=table)
+
+
+def _ordered(found: tuple[Form, ...]) -> tuple[Form, ...]:
+    versions = [known.version for known in found]
+    if len(set(versions)) != len(versions):
+        raise ValueError(f"config/forms: two files give the same version among {', '.join(sorted(versions))}")
+    return tuple(sorted(found, key=lambda known: known.version, reverse=True))
+
+
 def build(raw: Mapping[str, Any], *, file: str, table: Table) -> Form:
     """Make one form from parsed TOML. ValueError names `file` and the key that is missing, unknown or ill-typed."""
-    _expect_keys(raw, {*_TEXTS, *_LISTS, *_SECTIONS, "has_wished_date"}, file=file, where="")
+    optional = {*_OPTIONAL_TEXTS, *_OPTIONAL_LISTS}
+    _expect_keys(raw, {*_TEXTS, *_LISTS, *_SECTIONS, "has_wished_date"}, file=file, where="", optional=optional)
     has_wished_date = raw["has_wished_date"]
     if not isinstance(has_wished_date, bool):
         raise ValueError(f"{file}: has_wished_date must be true or false")  # noqa: TRY004 - a wrong file, not wrong code
+    absent = _absent(raw.get("absent", []), has_wished_date=has_wished_date, file=file, table=table)
     sections = {name: _section(_table(raw[name], file=file, name=name), file=file, name=name) for name in _SECTIONS}
-    expected = _expected_keys(table, has_wished_date=has_wished_date)
-    for name, keys in expected.items():
-        _expect_keys(sections[name], keys, file=file, where=f"[{name}] ")
-    texts = {key: _text(raw[key], file=file, key=key) for key in _TEXTS}
+    _expect_rows(sections, absent | (set() if has_wished_date else {WISHED_DATE}), file=file, table=table)
+    _expect_distinct(sections["labels"], file=file, table=table)
+    texts = {key: _text(raw[key], file=file, key=key) for key in _TEXTS if key != "mark" or raw[key] != ""}
     lists = {key: _labels(raw[key], file=file, key=key) for key in _LISTS}
+    own = {key: _labels(raw[key], file=file, key=key) for key in _OPTIONAL_LISTS if raw.get(key)}
+    where_to = {key: _text(raw[key], file=file, key=key) for key in _OPTIONAL_TEXTS if raw.get(key)}
     made = Form(
         version=texts["version"],
-        mark=texts["mark"],
+        mark=texts.get("mark", ""),
         title=texts["title"],
         titles=lists["titles"],
         has_wished_date=has_wished_date,
@@ -130,11 +187,13 @@ def build(raw: Mapping[str, Any], *, file: str, table: Table) -> Form:
         field_labels=sections["labels"],
         single_labels=sections["singles"],
         confirmation_labels=sections["confirmations"],
-        instructions=lists["instructions"],
-        notes=lists["notes"],
-        send_by_mail=texts["send_by_mail"],
-        send_by_post=texts["send_by_post"],
-        contact=texts["contact"],
+        instructions=own.get("instructions", ()),
+        notes=own.get("notes", ()),
+        send_by_mail=where_to.get("send_by_mail", ""),
+        send_by_post=where_to.get("send_by_post", ""),
+        contact=where_to.get("contact", ""),
+        absent=absent,
+        others=own.get("others", ()),
     )
     if made.title not in made.titles:
         raise ValueError(f"{file}: titles does not hold the title itself")
@@ -143,19 +202,56 @@ def build(raw: Mapping[str, Any], *, file: str, table: Table) -> Form:
     return made
 
 
-def _expected_keys(table: Table, *, has_wished_date: bool) -> dict[str, set[str]]:
-    """What each section must name: exactly the rows of the table, so that neither file can drift from the other."""
-    singles = {row.key for row in table.singles}
-    return {
-        "blocks": {block.key for block in table.blocks},
-        "labels": {row.key.partition(".")[2] for block in table.blocks for row in block.rows},
-        "singles": singles if has_wished_date else singles - {WISHED_DATE},
-        "confirmations": {row.key for row in table.confirmations},
+def _absent(raw: object, *, has_wished_date: bool, file: str, table: Table) -> frozenset[str]:
+    """The rows that the form lacks. A field that some type requires is never one: without it no certificate could be
+    made, and a rule that asks only for what the form has would let the application pass."""
+    keys = _labels(raw, file=file, key="absent") if raw else ()
+    fields = {row.key: row for row in table.fields()}
+    for key in keys:
+        if key not in fields and key not in {row.key for row in table.confirmations}:
+            raise ValueError(f"{file}: absent: {key} is unknown")
+        if key in fields and Need.REQUIRED in fields[key].needs.values():
+            raise ValueError(f"{file}: absent: {key} is required by a request type, the form must have it")
+        if key == WISHED_DATE and has_wished_date:
+            raise ValueError(f"{file}: absent: {key} contradicts has_wished_date")
+    return frozenset(keys)
+
+
+def _expect_rows(
+    sections: Mapping[str, Mapping[str, Labels]], absent: frozenset[str], *, file: str, table: Table
+) -> None:
+    """Each section names exactly the rows that the form has, so that neither file can drift from the other.
+
+    A field of a block may stand among the singles instead; then it needs neither heading nor label of the block.
+    """
+    alone = set(sections["singles"])
+    rows = [(block.key, row.key) for block in table.blocks for row in block.rows if row.key not in absent]
+    under_heading = [(block, key) for block, key in rows if key not in alone]
+    confirmations = {row.key for row in table.confirmations} - absent
+    expected = {
+        "blocks": ({block for block, _ in under_heading}, {block for block, _ in rows}),
+        "labels": ({_last(key) for _, key in under_heading}, {_last(key) for _, key in rows}),
+        "singles": ({row.key for row in table.singles} - absent, {key for _, key in rows}),
+        "confirmations": (confirmations, confirmations),
     }
+    for name, (keys, optional) in expected.items():
+        _expect_keys(sections[name], keys, file=file, where=f"[{name}] ", optional=optional)
 
 
-def _expect_keys(raw: Mapping[str, Any], keys: set[str], *, file: str, where: str) -> None:
-    missing, unknown = keys - set(raw), set(raw) - keys
+def _last(key: str) -> str:
+    return key.partition(".")[2]
+
+
+def _expect_distinct(labels: Mapping[str, Labels], *, file: str, table: Table) -> None:
+    """No two fields of one block share a label; 氏名 may be the applicant's name and the Japanese name of a user."""
+    for block in table.blocks:
+        _expect_owners({key: labels[key] for row in block.rows if (key := _last(row.key)) in labels}, file, "labels")
+
+
+def _expect_keys(
+    raw: Mapping[str, Any], keys: set[str], *, file: str, where: str, optional: set[str] | frozenset[str] = frozenset()
+) -> None:
+    missing, unknown = keys - set(raw), set(raw) - keys - optional
     if missing:
         raise ValueError(f"{file}: {where}{', '.join(sorted(missing))} is missing")
     if unknown:
@@ -170,6 +266,12 @@ def _table(value: object, *, file: str, name: str) -> Mapping[str, Any]:
 
 def _section(value: Mapping[str, Any], *, file: str, name: str) -> Mapping[str, Labels]:
     section = {key: _labels(labels, file=file, key=f"[{name}] {key}") for key, labels in value.items()}
+    if name != "labels":
+        _expect_owners(section, file, name)
+    return MappingProxyType(section)
+
+
+def _expect_owners(section: Mapping[str, Labels], file: str, name: str) -> None:
     owners: dict[str, str] = {}
     for key, labels in section.items():
         for label in labels:
@@ -177,7 +279,6 @@ def _section(value: Mapping[str, Any], *, file: str, name: str) -> Mapping[str, 
             folded = unicodedata.normalize("NFKC", label)
             if owners.setdefault(folded, key) != key:
                 raise ValueError(f"{file}: [{name}] {key} and {owners[folded]} share the label {label}")
-    return MappingProxyType(section)
 
 
 def _labels(value: object, *, file: str, key: str) -> Labels:

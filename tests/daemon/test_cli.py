@@ -146,7 +146,7 @@ def test_a_command_of_a_later_stage_says_so_and_exits_2(nowhere, verb, stage, re
     assert f"`{verb}` comes with stage {stage}" in answered.err
 
 
-@pytest.mark.parametrize("words", [("run", "--role", "intake"), ("run", "--shadow"), ("form", "--pdf", "x.pdf")])
+@pytest.mark.parametrize("words", [("run", "--role", "intake"), ("run", "--shadow")])
 def test_an_option_of_a_later_stage_says_so_and_exits_2(nowhere, words):
     answered = nowhere(*words)
     assert answered.code == 2

@@ -1,28 +1,36 @@
-"""`form` and `read`: the blank form, and a form read as the service would, in the shape of SPEC 5."""
+"""`read`: a form read as the service would, in the shape of SPEC 5."""
 
 import email.policy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
-import openpyxl
+import numpy as np
 import pytest
+from PIL import Image
 
 from config import forms, request_types
-from daemon.reading_console import PROBLEM_WORDS, SEAL_WORDS, SEVERITY_WORDS
+from daemon.doubt_words import DOUBT_WORDS, NOTE_WORDS
+from daemon.reading_console import PROBLEM_WORDS, SEAL_WORDS, SEVERITY_WORDS, application_lines
+from parsers import overlay
 from parsers.attachments import DocumentKind
 from parsers.errors import ParseKind
-from parsers.reading import SealVerdict, Severity
+from parsers.reading import FieldValue, SealVerdict, Severity
+from support.applications import application
 from support.command_lines import CommandLine
+from support.scanned import scanned
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
 
 @pytest.fixture
-def lra(tmp_path, capsys):
-    """Reading a form needs no centre: there is no configuration, no database, no server."""
-    return CommandLine(tmp_path / "none.toml", lambda: datetime(2024, 7, 2, 16, tzinfo=UTC), capsys)
+def lra(tmp_path, capsys, centres):
+    """Reading a form needs no centre: there is no configuration, no database, no server. The confined reader is that of
+    the whole session, since its recogniser takes seconds to start."""
+    clock = lambda: datetime(2024, 7, 2, 16, tzinfo=UTC)  # noqa: E731 - a clock that stands still
+    return CommandLine(tmp_path / "none.toml", clock, capsys, open_reader=lambda: centres.reader)
 
 
 def sample(name: str) -> str:
@@ -53,7 +61,7 @@ def test_read_prints_exactly_the_document_of_the_contract(lra):
     table = request_types.load()
     assert set(application["fields"]) == set(forms.newest().field_keys(table))
     for field in application["fields"].values():
-        assert set(field) == {"value", "raw", "confidence", "page", "box"}
+        assert set(field) == {"value", "raw", "confidence", "page", "box", "doubts"}
         assert 0 <= field["confidence"] <= 1
     assert application["fields"]["user.name_ja"]["value"] == "山田 花子"
     x0, y0, x1, y1 = application["fields"]["user.name_ja"]["box"]
@@ -178,31 +186,68 @@ def test_every_kind_of_problem_has_a_japanese_sentence():
     assert set(SEVERITY_WORDS) == set(Severity)
 
 
-def test_the_blank_form_is_written_as_excel(lra, tmp_path):
-    target = tmp_path / "form.xlsx"
-    answered = lra("form", "--xlsx", str(target), "--json")
-    assert answered.code == 0
-    assert answered.document == {"file": str(target), "form_version": forms.newest().version}
-    assert "申請書" in str([cell.value for row in openpyxl.load_workbook(target).active.rows for cell in row])
-    assert forms.newest().mark in lra("form", "--xlsx", str(target)).out
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ((), "ogis-lra form --xlsx OUT"),
-        (("--pdf", "out.pdf"), "stage 2"),
-        (("--fill", "values.json", "--pdf", "out.pdf"), "stage 2"),
-        (("--xlsx", "/nowhere/form.xlsx"), "cannot be written"),
-    ],
-)
-def test_a_form_that_cannot_be_written_is_a_wrong_use(lra, words, sentence):
-    answered = lra("form", *words)
-    assert answered.code == 2
-    assert sentence in answered.err
-
-
 def test_an_error_in_json_is_one_document_too(lra):
     answered = lra("read", "nowhere.pdf", "--json")
     assert answered.code == 2
     assert json.loads(answered.out) == {"error": "nowhere.pdf cannot be read: No such file or directory"}
+
+
+# --- for a person who asks what the program saw ---
+
+
+def test_a_doubtful_value_is_marked_with_how_sure_it_is_and_every_reason():
+    form = scanned(application("reissue"), user__email=("second_opinion", "look_alike"))
+    lines = application_lines(replace(form, notes=("cut_page",)), request_types.load())
+    at = next(number for number, line in enumerate(lines) if "利用者 メールアドレス" in line)
+    assert lines[at].startswith("  ？ 利用者 メールアドレス")
+    assert lines[at].endswith("0.60")
+    assert [line.strip(" └") for line in lines[at + 1 : at + 3]] == [
+        DOUBT_WORDS["second_opinion"],
+        DOUBT_WORDS["look_alike"],
+    ]
+    (sure,) = [line for line in lines if "申請者 メールアドレス" in line]
+    assert sure.startswith("  ✓  申請者")
+    assert f"  ・{NOTE_WORDS['cut_page']}" in lines
+
+
+def test_a_value_that_could_not_be_read_shows_what_stood_there_and_an_empty_one_in_doubt_says_so():
+    form = scanned(application("reissue"))
+    box = form.fields["user.email"].box
+    unread = {"user.email": FieldValue(None, "han ako@", 0.3, 1, box), "remarks": FieldValue(None, "", 0.3, 1, box)}
+    text = "\n".join(application_lines(replace(form, fields={**form.fields, **unread}), request_types.load()))
+    assert "（読み取れません：han ako@）" in text
+    assert "備考" in text
+    assert "（空欄）" in text
+
+
+def test_certainty_is_rounded_down_and_said_of_nothing_that_is_certain():
+    form = scanned(application("reissue"))
+    almost = replace(form.fields["user.email"], confidence=0.899)
+    lines = application_lines(replace(form, fields={"user.email": almost}), request_types.load())
+    assert [line for line in lines if line.endswith("0.89")]
+    certain = application_lines(application("reissue"), request_types.load())
+    assert not [line for line in certain if line.rstrip().endswith("1.00")]
+
+
+def test_every_page_of_a_form_is_drawn_with_what_was_read_on_it(lra, tmp_path):
+    out = tmp_path / "seen.png"
+    answered = lra("read", sample("two_forms.pdf"), "--picture", str(out))
+    written = sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".png")
+    assert written == ["seen-2.png", "seen.png"]
+    assert all(name in answered.out for name in written)
+    drawn = np.asarray(Image.open(out).convert("RGB")).reshape(-1, 3)
+    assert (drawn == np.array(overlay.ACCEPTED)).all(axis=1).sum() > 500
+    assert lra("read", sample("two_forms.pdf"), "--picture", str(out), "--json").document["applications"]
+
+
+def test_where_no_page_is_a_form_nothing_is_drawn(lra, tmp_path):
+    out = tmp_path / "seen.png"
+    answered = lra("read", sample("other_service.pdf"), "--picture", str(out))
+    assert "描いていません" in answered.out
+    assert not out.exists()
+
+
+def test_a_picture_that_cannot_be_written_is_a_wrong_use(lra, tmp_path):
+    answered = lra("read", sample("reissue.pdf"), "--picture", str(tmp_path / "no" / "seen.png"))
+    assert answered.code == 2
+    assert "cannot be written" in answered.err

@@ -233,3 +233,15 @@ def test_a_message_id_is_random_and_in_our_domain():
     for domain in ("", "lra.example>\r\nX: y", "二.example", "a b"):
         with pytest.raises(ValueError, match="domain"):
             envelope.message_id(bytes, domain)
+
+
+def test_a_picture_that_belongs_to_the_text_is_shown_with_it_and_anything_else_is_an_attachment():
+    enclosed = (
+        Enclosure("mail-address-user.png", "image/png", b"PNG", inline=True),
+        Enclosure("form.pdf", "application/pdf", b"%PDF", inline=True),
+        Enclosure("photo.png", "image/png", b"PNG"),
+    )
+    mail = opened(composed(draft(LetterKind.APPROVAL_REQUEST, attachments=enclosed)))
+    parts = [(part.get_filename(), part.get_content_disposition()) for part in mail.iter_parts()][1:]
+    assert parts == [("mail-address-user.png", "inline"), ("form.pdf", "attachment"), ("photo.png", "attachment")]
+    assert mail.get_body().get_content_type() == "text/plain"

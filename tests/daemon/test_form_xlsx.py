@@ -10,8 +10,9 @@ from openpyxl.utils import range_boundaries
 from config import forms, request_types
 from config.forms import WISHED_DATE
 from config.request_types import Need, RequestType
-from daemon.form import GREY, WHITE, YELLOW, Style, chosen, write_xlsx
+from daemon.form import Style, chosen, write_xlsx
 from daemon.form_layout import COLUMN_WIDTHS, INPUTS, Role, lay_out
+from daemon.form_looks import GREY, WHITE, YELLOW
 
 TABLE = request_types.load()
 ROWS = [*TABLE.fields(), *TABLE.confirmations, TABLE.seal]

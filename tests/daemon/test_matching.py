@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.matching import PERSON_FIELDS, Person, match, person_from, person_of
+from daemon.matching import PERSON_FIELDS, Person, match, near_keys, person_from, person_of
 from support.applications import HANAKO, ICHIRO, TAKERU, application, registration
 
 NOBODY = Person("", "", "", "", "")
@@ -95,3 +95,14 @@ def test_a_person_is_read_from_the_block_that_is_named():
 def test_a_stored_person_comes_back_as_it_was():
     assert person_from({name: getattr(HANAKO, name) for name in PERSON_FIELDS}) == HANAKO
     assert HANAKO.domain == "aozora-denki.example"
+
+
+def test_one_misread_character_in_each_of_the_three_keys_still_finds_the_candidate():
+    misread = replace(
+        HANAKO, company_ja="あおぞら竃機株式会社", name_ja="山田 花了", email="hanako.yamaba@aozora-denki.example"
+    )
+    found = match(misread, [registration(1), registration(2, TAKERU), registration(3, ICHIRO)])
+    assert not found.exact
+    assert [one.id for one in found.candidates] == [1]
+    assert near_keys(misread, HANAKO) == 3
+    assert near_keys(NOBODY, NOBODY) == 0

@@ -1,5 +1,6 @@
 """What an approval would do: every kind of plan, every reason why there is none, every reason for a second approver."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from config.request_types import RequestType
 from daemon import planning
 from daemon.matching import Match
 from daemon.planning import FOUR_EYES, TaskKind, end_of_day
-from parsers.reading import Finding, SealVerdict, Severity
+from parsers.reading import FieldValue, Finding, SealVerdict, Severity
 from support.applications import (
     HANAKO,
     HANAKO_MARRIED,
@@ -22,6 +23,7 @@ from support.applications import (
     facts,
     registration,
 )
+from support.scanned import scanned
 
 REGISTERED = registration()
 FOUND = {"match": Match((REGISTERED,), ()), "target": REGISTERED, "live": (certificate("0A1B"), certificate("0A1C"))}
@@ -205,3 +207,54 @@ def test_a_task_is_recorded_whole():
         "wished": "2026-04-20",
         "detail": {"reason": "superseded"},
     }
+
+
+# --- what was read from a picture ---
+
+
+@pytest.mark.parametrize("kind", ["new_issue", "handover", "registration_change"])
+@pytest.mark.parametrize("name", ["email", "name_en", "company_ja"])
+def test_nothing_is_issued_or_registered_with_data_that_nobody_could_read(kind, name):
+    key = f"{TABLE.types[RequestType(kind)].gives}.{name}"
+    form = scanned(application(kind, HANAKO, AFTER.get(kind), judged=False))
+    unread = FieldValue(None, "hanako@", 0.3, 1)
+    made = plan(kind, form=replace(form, fields={**form.fields, key: unread}))
+    assert made.tasks == ()
+    assert TABLE.label(key) in made.blocked[0]
+    assert "修正" in made.blocked[0]
+
+
+def test_a_reissue_takes_the_registered_data_whatever_could_not_be_read():
+    form = scanned(application("reissue", judged=False))
+    form = replace(form, fields={**form.fields, "user.email": FieldValue(None, "hanako@", 0.3, 1)})
+    assert plan("reissue", form=form).tasks[0].detail["email"] == HANAKO.email
+
+
+@pytest.mark.parametrize("kind", ["reissue", "handover", "cancellation"])
+@pytest.mark.parametrize("raw", ["2O26/B/31", ""])
+def test_a_wished_date_that_could_not_be_read_is_not_taken_for_none(kind, raw):
+    """None given would revoke at once, and that cannot be undone."""
+    form = scanned(application(kind, HANAKO, AFTER.get(kind), judged=False))
+    form = replace(form, fields={**form.fields, "wished_revocation_date": FieldValue(None, raw, 0.4, 1)})
+    made = plan(kind, form=form)
+    assert made.tasks == ()
+    assert "失効日" in made.blocked[0]
+
+
+def test_an_unreadable_wished_date_stands_in_nobodys_way_where_the_type_has_none():
+    form = scanned(application("new_issue", judged=False))
+    form = replace(form, fields={**form.fields, "wished_revocation_date": FieldValue(None, "x", 0.4, 1)})
+    assert not plan("new_issue", form=form).blocked
+
+
+@pytest.mark.parametrize("kind", ["new_issue", "handover", "registration_change"])
+def test_the_plan_says_which_data_were_read_with_doubt(kind):
+    gives = TABLE.types[RequestType(kind)].gives
+    form = application(kind, HANAKO, AFTER.get(kind), judged=False)
+    (said,) = [
+        line
+        for line in plan(kind, form=scanned(form, **{f"{gives}__email": ("look_alike",)})).sentences
+        if line.startswith("要照合")
+    ]
+    assert TABLE.label(f"{gives}.email") in said
+    assert not [line for line in plan(kind, form=scanned(form)).sentences if line.startswith("要照合")]

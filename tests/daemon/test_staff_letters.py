@@ -14,6 +14,7 @@ import pytest
 from config import request_types
 from config.request_types import RequestType
 from daemon import staff_letters, wording
+from daemon.crops import Crops
 from daemon.letters import REJECTION_REASONS, CaseFacts, Draft, Enclosure, LetterKind, Office, rejection_sentence
 from daemon.line_breaking import columns
 from daemon.staff_letters import MARKER, Difference
@@ -95,6 +96,46 @@ ASKED = {"token": TOKEN, "expires_at": EXPIRES}
 DEFECT = Finding("x", Severity.DEFECT, "seal", "「申請社印（担当者印可）」の押印がありません。")
 
 
+def scan() -> Application:
+    """A scan with a doubtful mail address, an unreadable date, a doubtful type, and a mail address that is sure."""
+    read = application(route=Route.SCAN, notes=("cut_page",))
+    fields = {key: dataclasses.replace(value, confidence=0.97) for key, value in read.fields.items()}
+    place = Box(120.0, 480.0, 400.0, 496.0)
+    fields["after.email"] = FieldValue(
+        "suzuk1@aozora-denki.example",
+        "suzuk1@aozora-denki.example",
+        0.5,
+        1,
+        place,
+        ("second_opinion", "look_alike", "register_near"),
+    )
+    fields["wished_revocation_date"] = FieldValue(
+        None, "2O26/B/31", 0.4, 1, Box(120.0, 600.0, 400.0, 616.0), ("grammar",)
+    )
+    kind = FieldValue("handover", "担当変吏", 0.8, 1, Box(120.0, 60.0, 400.0, 76.0), ("unheard_of",))
+    return dataclasses.replace(read, fields=fields, type_reading=kind)
+
+
+CROPS = Crops(
+    tuple(
+        Enclosure(name, "image/png", b"PNG", inline=True)
+        for name in (
+            "request-type.png",
+            "mail-address-applicant.png",
+            "mail-address-after.png",
+            "seal.png",
+            "page-1.jpg",
+        )
+    ),
+    (
+        ("request_type", "request-type.png"),
+        ("applicant.email", "mail-address-applicant.png"),
+        ("after.email", "mail-address-after.png"),
+        ("seal", "seal.png"),
+    ),
+)
+
+
 def request(**changes) -> Draft:
     values = {"application": application(), "plan": PLAN, "documents": (PDF,), **ASKED}
     return staff_letters.approval_request(OFFICE, facts(), **{**values, **changes})
@@ -120,6 +161,15 @@ LETTERS = {
             "S-000124：株式会社青空電機 佐藤 一朗（sato2@aozora-denki.example）",
         ),
     ),
+    "approval_request-scan": request(
+        application=scan(),
+        findings=(
+            Finding("register_near", Severity.DOUBT, "after.email", "「変更後（後任者） メールアドレス」の読み取り。"),
+            Finding("reading_doubtful", Severity.DOUBT, "after.email", "「…」の自動読取に確信がありません。"),
+        ),
+        crops=CROPS,
+    ),
+    "approval_request-uncut": request(application=scan(), findings=(), crops=Crops(failed=True)),
     "approval_reminder": staff_letters.approval_reminder(OFFICE, facts(), asked_at=NOW, expires_at=EXPIRES),
     "decision_recorded": staff_letters.decision_recorded(
         OFFICE,
@@ -273,7 +323,41 @@ def test_every_field_of_the_type_is_shown_and_every_box_and_the_seal():
 def test_certainty_and_place_stand_only_where_the_reading_is_not_certain():
     body = LETTERS["approval_request"].body.replace("\n", "").replace("　", "")
     assert "［確度91%、1ページ 上から169mm・左から42mm］" in body
-    assert body.count("確度") == 3
+    assert body.count("確度") == 4  # the unreadable date stands among the doubts and in its place on the form
+
+
+def test_every_doubtful_reading_is_shown_with_value_certainty_reasons_place_and_picture():
+    body = LETTERS["approval_request-scan"].body
+    part = body.partition("■ 読み取りに確信のない項目")[2].partition("■")[0].replace("\n", "").replace("　", "")
+    for expected in (
+        "変更後（後任者） メールアドレス：suzuk1@aozora-denki.example",
+        "確度50%",
+        "2つの読み取りエンジンの結果が異なります",
+        "形の似た文字を含みます",
+        "登録されている値とわずかに異なります",
+        "1ページ 上から169mm・左から42mm",
+        "mail-address-after.png",
+        "（読み取れません）（原文：2O26/B/31）",
+        "申請種別：担当変更（原文：担当変吏）",
+        "unheard_of",  # a code nobody gave words for is shown as it is
+    ):
+        assert expected in part, expected
+    assert body.index("■ 読み取りに確信のない項目") < body.index("■ 指摘事項")
+    assert "自動読取に確信がありません" not in body  # said once, in full
+
+
+def test_pictures_are_named_by_what_they_show_and_come_before_the_document():
+    draft = LETTERS["approval_request-scan"]
+    assert [one.name for one in draft.attachments] == [*(one.name for one in CROPS.pictures), PDF.name]
+    shown_last = draft.body.partition("■ 画像")[2].partition("■")[0]
+    assert "mail-address-applicant.png" in shown_last
+    assert "seal.png" in shown_last
+    assert all(one.name.isascii() for one in draft.attachments)
+
+
+def test_a_request_without_the_pictures_it_should_have_says_so():
+    assert "画像の一部または全部を作成できませんでした" in LETTERS["approval_request-uncut"].body
+    assert "画像" not in LETTERS["approval_request-candidates"].body.partition("■ 申請書の内容")[2]
 
 
 def test_what_stood_on_the_form_is_shown_beside_a_value_that_was_read_from_it():

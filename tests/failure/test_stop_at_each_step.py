@@ -132,10 +132,10 @@ def test_an_error_that_nobody_foresaw_is_outlived_without_a_restart(life, undist
 def test_a_mail_that_stops_the_process_three_times_is_kept_set_aside_and_shown_to_staff(life, monkeypatch):
     reader = intake.read_document
 
-    def stop(data, *, received_on):
+    def stop(centre, data, *, received_on):
         if data.startswith(b"%PDF-1.0 poison"):
             raise Stop("the parser kills the process")
-        return reader(data, received_on=received_on)
+        return reader(centre, data, received_on=received_on)
 
     monkeypatch.setattr(intake, "read_document", stop)
     life.stage.send(AOZORA, "申請", "poison", pdf=b"%PDF-1.0 poison")

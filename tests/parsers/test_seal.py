@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 
+import numpy as np
 import pypdf
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from parsers.cells import Run
+from parsers.picture import Picture
 from parsers.reading import Box, SealVerdict
-from parsers.seal import examine, judge
+from parsers.seal import examine, judge, judge_picture
+from parsers.seal_fingerprint import fingerprint, same_mark
 from support.drawing import Drawing, to_pdf
+from tools.make_seal_pages import make
 
 MM = 6.0  # pixels
 CELL = Box(12 * MM, 12 * MM, 50 * MM, 46 * MM)
@@ -125,7 +129,7 @@ def test_a_seal_over_black_print_is_present() -> None:
 # --- unclear ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (60, 60, 60), (120, 120, 120), (20, 40, 140)])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (60, 60, 60), (120, 120, 120)])
 def test_a_seal_of_another_colour_is_unclear(colour: tuple[int, int, int]) -> None:
     assert verdict(ring(22, 20, 18, colour), YELLOW) is SealVerdict.UNCLEAR
 
@@ -184,8 +188,43 @@ def test_red_print_of_the_form_is_no_seal() -> None:
     assert verdict(ring(23, 21, 10, RED), printed=[place], red_print=[place]) is SealVerdict.ABSENT
 
 
-def test_red_beside_the_box_is_no_seal_of_this_box() -> None:
-    assert verdict(ring(1, 1, 10, RED)) is SealVerdict.ABSENT
+def test_a_blue_seal_is_present() -> None:
+    assert verdict(ring(22, 20, 18, (20, 40, 140))) is SealVerdict.PRESENT
+
+
+def test_a_seal_beside_the_box_counts() -> None:
+    assert verdict(ring(1, 1, 10, RED)) is SealVerdict.PRESENT
+
+
+def test_a_seal_far_from_the_box_is_unclear_and_its_place_is_told() -> None:
+    pixels = np.full((1200, 900, 3), 255, np.uint8)
+    pixels[800:908, 500:608] = np.asarray(picture(ring(20, 20, 16, RED)))[108:216, 114:222]
+    mark = judge_picture(Picture(pixels, 6 * 25.4), Box(60, 60, 170, 150))
+    assert (mark.verdict, mark.box) == (SealVerdict.UNCLEAR, None)
+    assert mark.elsewhere is not None
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_seal_on_a_scan_is_never_absent_in_colour_or_grey(seed: int) -> None:
+    sample = make(seed, sealed=True, grey=seed % 2 == 0)
+    mark = judge_picture(sample.picture, sample.cell, printed=sample.printed, neighbours=sample.neighbours)
+    assert mark.verdict is not SealVerdict.ABSENT
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_no_seal_is_not_present_on_a_scan(seed: int) -> None:
+    sample = make(seed + 300_000, sealed=False, grey=seed % 2 == 0)
+    mark = judge_picture(sample.picture, sample.cell, printed=sample.printed, neighbours=sample.neighbours)
+    assert mark.verdict is not SealVerdict.PRESENT
+
+
+def test_a_fingerprint_matches_itself_and_no_other_kind() -> None:
+    whole = Picture(np.asarray(picture(ring(22, 20, 18, RED))), 6 * 25.4)
+    trace = fingerprint(whole, Box(62, 56, 114, 108))
+    assert trace.startswith("ink:")
+    assert same_mark(trace, trace)
+    assert not same_mark(trace, "image:" + trace[4:])
+    assert not same_mark("", "")
 
 
 # --- rendering ----------------------------------------------------------------------------------------------------

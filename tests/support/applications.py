@@ -124,6 +124,7 @@ def deliver(
     text: str = "お願いします。",
     answers=None,
     headers=None,
+    document: bytes = b"%PDF-1.7 a paper",
 ):
     """One mail whose only attachment was read as these applications, taken in by the centre; returns the case numbers.
 
@@ -140,11 +141,11 @@ def deliver(
     for name, value in (headers or {}).items():
         message[name] = value
     message.set_content(text, cte="base64")
-    message.add_attachment(b"%PDF-1.7 a paper", maintype="application", subtype="pdf", filename="form.pdf")
+    message.add_attachment(document, maintype="application", subtype="pdf", filename="form.pdf")
     raw = message.as_bytes()
     centre, now = stage.centre, stage.clock()
     mail = open_mail(raw)
-    opened = Opened(documents(mail)[0], centre.blobs.put(b"%PDF-1.7 a paper"), Reading(tuple(applications)))
+    opened = Opened(documents(mail)[0], centre.blobs.put(document), Reading(tuple(applications)))
     with centre.store.transaction() as tx:
         before = {row["id"] for row in every(tx, select(schema.cases.c.id))}
         mail_id = ledger.add(tx, digest=centre.blobs.put(raw), size=len(raw), arrived_at=now, now=now)

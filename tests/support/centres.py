@@ -18,16 +18,28 @@ from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock, S
 from daemon.demo.story import AOZORA, COMPANIES, HANAKO, ICHIRO, MINATO, STRANGER, TAKERU
 from daemon.keyring import open_keys
 from daemon.planning import JST
+from daemon.reader import Reader
 
 START = datetime(2026, 4, 1, 1, 0, tzinfo=UTC)  # 10:00 in Japan, a Wednesday
 PEOPLE = (AOZORA, MINATO, HANAKO, ICHIRO, TAKERU, STRANGER)
 
 
+class SharedReader(Reader):
+    """One reader for all centres of a session: its children start once. A centre that closes leaves it open."""
+
+    def close(self) -> None:
+        pass
+
+    def end(self) -> None:
+        super().close()
+
+
 class Centres:
     """Makes centres for tests from one template folder."""
 
-    def __init__(self, template: Path) -> None:
+    def __init__(self, template: Path, reader: SharedReader | None = None) -> None:
         self.template = template
+        self.reader = reader or SharedReader()
         self._keys = []
 
     @classmethod
@@ -55,7 +67,7 @@ class Centres:
         settings = settings_for(folder, server, profile="subscriber-p256")
         with mock.patch.object(demo_stage, "open_keys", self._open_keys):
             stage = open_stage(folder, server, clock, lambda _: None, settings)
-        stage.centre = replace(stage.centre, sleep=lambda _: None)
+        stage.centre = replace(stage.centre, sleep=lambda _: None, reader=self.reader)
         return stage
 
     def _open_keys(self, settings):

@@ -16,6 +16,7 @@ from daemon import cli
 from daemon.demo.server import MailServer
 from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock
 from daemon.demo.story import AOZORA, HANAKO, MINATO
+from daemon.reader import Reader
 from support.centres import START, Centres, form
 
 
@@ -36,16 +37,21 @@ class Answered:
 class CommandLine:
     """`lra("show", number)` as a person types it, with this configuration and this clock."""
 
-    def __init__(self, config: Path, clock: Callable[[], datetime], capsys: Any) -> None:
+    def __init__(
+        self, config: Path, clock: Callable[[], datetime], capsys: Any, open_reader: Callable[[], Reader] = Reader
+    ) -> None:
         self.config = config
         self.clock = clock
         self._capsys = capsys
+        self._open_reader = open_reader
 
     def __call__(self, *words: str) -> Answered:
         self._capsys.readouterr()
         verb, *rest = words
         try:
-            code = cli.main([verb, "--config", str(self.config), *rest], clock=self.clock)
+            code = cli.main(
+                [verb, "--config", str(self.config), *rest], clock=self.clock, open_reader=self._open_reader
+            )
         except SystemExit as exit_:  # argparse leaves this way
             code = exit_.code
         captured = self._capsys.readouterr()

@@ -254,7 +254,7 @@ def register_hanako(centres: Centres, folder: Path) -> Centres:
         if len(stage.letters(HANAKO)) != 2:
             raise AssertionError("the first certificate was not delivered")
         stage.centre.close()
-    return Centres(folder)
+    return Centres(folder, centres.reader)
 
 
 def begin(registered: Centres, folder: Path, server: MailServer, clock: Clock) -> Life:

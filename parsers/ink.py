@@ -1,0 +1,315 @@
+"""The ink in one cell of a scanned form: what is print, what is seal, what is dust.
+
+Pure, on pixels. A crop is the inside of a cell, RGB or grey; `mm` is the number of its pixels in a millimetre. Colour
+tells seal ink and the fill of a cell from print: the strongest channel of either is bright, that of black is dark.
+
+Weak: on a grey scan a seal is as dark as print, and neither can be taken from the other.
+"""
+
+from functools import reduce
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from parsers.picture import Pixels
+
+Bits = NDArray[np.bool_]
+
+# Print differs from its ground by at least this much of 255, however faint the toner.
+_FAINTEST = 45
+# How dark the thinnest strokes of a letter stay beside its darkest, after the blur of a bad scan.
+_THIN = 0.28
+# How much stronger than the others one channel is where there is coloured ink.
+_COLOURED = 40
+# Less difference between the channels is no colour but noise.
+_PALE = 25
+# Sides in mm: less is dust, however dark it is. The smallest letter that stands alone is 一 or -, as wide as this.
+_DUST = 0.9
+# The least ink of one letter in square mm.
+_LEAST_INK = 0.14
+# What lies this near to the border of the crop, in mm, may be the rest of a ruling line.
+_BORDER = 0.55
+# Sides of a box to tick, in mm.
+_SMALLEST_BOX, _LARGEST_BOX = 1.7, 8.0
+
+
+# Ink this many heights of a line away from it is no part of it.
+_FAR = 0.7
+
+
+class Span(NamedTuple):
+    """A rectangle of a crop in whole pixels; `x1` and `y1` are the first ones outside."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+def clean(crop: Pixels) -> Pixels:
+    """The print of a crop as dark on white, in grey: coloured ink, fills and uneven light are taken away."""
+    if crop.size == 0:
+        return np.full(crop.shape[:2], 255, dtype=np.uint8)
+    if crop.ndim == 2:
+        return _flat(crop)
+    grey = _flat(_without_colour(crop))
+    # Blue pen and blue print are as colourful as a seal, so they are taken as print where there is nothing darker.
+    if not _contrast(grey) and _contrast(red := _flat(np.ascontiguousarray(crop[:, :, 0]))):
+        return red
+    return grey
+
+
+def _without_colour(crop: Pixels) -> Pixels:
+    """The strongest channel, and brighter still where the ink is colourful: dark red is 200 of 255 there. Black under
+    a seal takes on some of its colour from the JPEG, so what is dark in every channel stays dark."""
+    strongest, weakest = crop.max(axis=2).astype(np.float32), crop.min(axis=2)
+    lift = np.maximum(strongest - weakest - _PALE, 0)
+    # JPEG keeps colour at half the resolution of light, so the rim of coloured ink has lost its colour.
+    lift = cv2.dilate(lift, np.ones((3, 3), np.uint8)) * np.clip((strongest - 110) / 60, 0, 1)
+    return np.minimum(strongest + 0.8 * lift, 255).astype(np.uint8)
+
+
+def _flat(grey: Pixels) -> Pixels:
+    """Divide by the ground, which is what stays when everything as thin as a stroke is closed."""
+    height, width = grey.shape
+    small = cv2.resize(grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    side = max(3, min(small.shape[0], 24) | 1)
+    ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    ground = cv2.blur(ground, (side, side))
+    ground = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
+    flat = grey.astype(np.float32) * (250.0 / np.maximum(ground, 1))
+    return np.clip(flat, 0, 255).astype(np.uint8)
+
+
+def _contrast(grey: Pixels) -> bool:
+    """Whether there are more dark pixels than noise makes."""
+    return bool(np.count_nonzero(grey < 250 - 2 * _FAINTEST) > max(6, grey.size // 2000))
+
+
+def ink(grey: Pixels, *, depth: float = 0.45) -> Bits:
+    """The pixels of a cleaned crop that are ink: `depth` of the way from the ground to its darkest print, or darker."""
+    if grey.size == 0:
+        return np.zeros(grey.shape, dtype=np.bool_)
+    darkest = float(np.percentile(grey, 0.5))
+    least = _FAINTEST if depth >= 0.45 else 0.7 * _FAINTEST
+    return np.asarray(grey < min(250 - least, 250 - depth * (250 - darkest)), dtype=np.bool_)
+
+
+def coloured_share(crop: Pixels) -> float:
+    """The share of the crop under strongly coloured ink, as of a seal over a value. Yellow fills do not count."""
+    if crop.ndim == 2 or crop.size == 0:
+        return 0.0
+    red, green, blue = (crop[:, :, channel].astype(np.int16) for channel in range(3))
+    # Red ink is red against both others; yellow, the fill of a required cell, is not against green.
+    reds = red - np.maximum(green, blue) > _COLOURED
+    blues = blue - np.maximum(red, green) > _COLOURED
+    return float(np.count_nonzero(reds | blues)) / reds.size
+
+
+def seal_over(crop: Pixels) -> bool:
+    """Whether a seal lies over what is written in the crop, so that strokes may be hidden or added."""
+    if crop.ndim == 2 or coloured_share(crop) < 0.004:
+        return False
+    spans = find_lines(clean(crop))
+    if not spans:
+        return False
+    x0, y0 = min(span.x0 for span in spans), min(span.y0 for span in spans)
+    x1, y1 = max(span.x1 for span in spans), max(span.y1 for span in spans)
+    return coloured_share(crop[y0:y1, x0:x1]) > 0.004
+
+
+def components(bits: Bits) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int, int]]]:
+    """Connected ink: the number of its component at each pixel (0 is ground), and each one's x, y, width, height, area.
+
+    OpenCV 5.0 crashes on pictures of less than two pixels, hence the rim.
+    """
+    padded = np.pad(bits.astype(np.uint8), 1)
+    if bits.size == 0:
+        return np.zeros(bits.shape, dtype=np.int32), []
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(padded, connectivity=8)
+    found = [(x - 1, y - 1, w, h, area) for x, y, w, h, area in stats[1:].tolist()]
+    return np.asarray(labels[1:-1, 1:-1], dtype=np.int32), found
+
+
+def marks(crop: Pixels, *, mm: float) -> list[Span]:
+    """Where letters may stand: connected ink that is neither dust nor the rest of a ruling line."""
+    bits = _peeled(ink(clean(crop)))
+    height, width = bits.shape
+    found = []
+    for x, y, w, h, area in components(bits)[1]:
+        span = Span(x, y, x + w, y + h)
+        if max(w, h) >= _DUST * mm and area >= _LEAST_INK * mm * mm and not _is_border(span, width, height, mm):
+            found.append(span)
+    return found
+
+
+def _peeled(bits: Bits) -> Bits:
+    """The ink without ruling lines that the crop caught a part of: rows and columns at its very border that are ink
+    over much of their length. Text is never as wide as that there, and hardly ever as tall as its cell."""
+    height, width = bits.shape
+    peeled = bits.copy()
+    for lines, share in ((peeled, 0.45), (peeled.T, 0.72)):
+        band = min(16, max(2, round(0.13 * height)), len(lines) // 3)
+        cover = lines.mean(axis=1) if lines.size else np.zeros(0)
+        first = np.flatnonzero(cover[:band] > share)
+        last = np.flatnonzero(cover[len(cover) - band :] > share) if band else first
+        if len(first):
+            lines[: first[-1] + 2] = False
+        if len(last):
+            lines[len(cover) - band + last[0] - 1 :] = False
+    # Where the lines were cut through, what is left of them is too little to count.
+    near = max(1, round(0.03 * min(height, width))) if min(height, width) > 8 else 0
+    if near and (peeled != bits).any():
+        edge = np.ones_like(peeled)
+        edge[near : height - near, near : width - near] = False
+        peeled &= ~edge
+    return peeled
+
+
+def _is_border(span: Span, width: int, height: int, mm: float) -> bool:
+    """Whether ink lies wholly along one border of the crop, or runs through the crop as a line does."""
+    near = _BORDER * mm
+    flat, upright = span.y1 - span.y0 <= 2 * near, span.x1 - span.x0 <= 2 * near
+    along = (flat and (span.y0 < near or span.y1 > height - near)) or (
+        upright and (span.x0 < near or span.x1 > width - near)
+    )
+    through = (span.y1 - span.y0 < near and span.x1 - span.x0 > 0.9 * width) or (
+        span.x1 - span.x0 < near and span.y1 - span.y0 > 0.9 * height
+    )
+    return along or through
+
+
+def is_blank(crop: Pixels, *, mm: float) -> bool:
+    """Whether nothing is written in the cell. Dust, rests of ruling lines, seal ink and noise are not writing."""
+    return not marks(crop, mm=mm)
+
+
+def find_lines(grey: Pixels) -> list[Span]:
+    """The lines of text in a cleaned crop, top to bottom, each as tight as its ink."""
+    bits = _written(grey)
+    rows = np.flatnonzero(bits.any(axis=1))
+    if not len(rows):
+        return []
+    lines = []
+    for group in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        columns = np.flatnonzero(bits[group[0] : group[-1] + 1].any(axis=0))
+        lines.append(Span(int(columns[0]), int(group[0]), int(columns[-1]) + 1, int(group[-1]) + 1))
+    return _merged(lines, height=len(grey))
+
+
+def _written(grey: Pixels) -> Bits:
+    """The ink without specks and without what runs along a border of the crop as the rest of a ruling line does."""
+    # The level strokes of Mincho are so thin that blur leaves a third of their darkness.
+    bits = _peeled(ink(grey, depth=_THIN))
+    labels, found = components(bits)
+    if not found:
+        return bits
+    height, width = grey.shape
+    heights = np.array([each[3] for each in found])
+    # The dot of a full stop is a fourteenth of its line high; the tallest component may be a rest of a ruling line.
+    letter = float(np.median(heights[heights > 0.3 * heights.max()]))
+    speck = max(2.0, (0.05 * letter) ** 2)
+    kept = np.zeros(len(found) + 1, dtype=np.bool_)
+    for index, (x, y, w, h, area) in enumerate(found, 1):
+        flat = (y == 0 or y + h == height) and w > 4 * h and h < 0.2 * height
+        upright = (x == 0 or x + w == width) and h > 0.55 * height and w < 0.2 * h
+        kept[index] = area >= speck and not flat and not upright
+    return np.asarray(kept[labels], dtype=np.bool_)
+
+
+def _merged(lines: list[Span], *, height: int) -> list[Span]:
+    """Dots, bars and the parts of 二 are not lines: what is lower than a line joins its nearest neighbour."""
+    tallest = max(line.y1 - line.y0 for line in lines)
+    if tallest < 0.08 * height:
+        return [reduce(_hull, lines)]
+    merged = list(lines)
+    while len(merged) > 1:
+        low = min(range(len(merged)), key=lambda index: merged[index].y1 - merged[index].y0)
+        if merged[low].y1 - merged[low].y0 > 0.45 * tallest:
+            break
+        neighbours = [index for index in (low - 1, low + 1) if 0 <= index < len(merged)]
+        nearest = min(neighbours, key=lambda index: _apart(merged[low], merged[index]))
+        if _apart(merged[low], merged[nearest]) > _FAR * tallest:
+            # So far from any line it belongs to none: dust, or the rest of a ruling line.
+            del merged[low]
+            continue
+        first, second = sorted((low, nearest))
+        merged[first : second + 1] = [_hull(merged[first], merged[second])]
+    return merged
+
+
+def _apart(first: Span, second: Span) -> int:
+    return max(first.y0, second.y0) - min(first.y1, second.y1)
+
+
+def _hull(first: Span, second: Span) -> Span:
+    return Span(min(first.x0, second.x0), first.y0, max(first.x1, second.x1), max(first.y1, second.y1))
+
+
+def ticked(crop: Pixels, *, mm: float) -> bool | None:
+    """Whether a cell with a box shows it ticked; None where that cannot be told.
+
+    □ and an empty cell are unticked. A mark in the box (☑ ☒), a mark alone (✓ レ) and a filled box (■) are ticks.
+    """
+    found = marks(crop, mm=mm)
+    if not found:
+        return False
+    # Frames are as thin as the level strokes of letters.
+    bits = ink(clean(crop), depth=_THIN)
+    x0, y0 = min(span.x0 for span in found), min(span.y0 for span in found)
+    x1, y1 = max(span.x1 for span in found), max(span.y1 for span in found)
+    largest = max(x1 - x0, y1 - y0)
+    if largest < _SMALLEST_BOX * mm * 0.6:
+        return None
+    if largest > _LARGEST_BOX * mm:
+        return None
+    drawn = bits[y0:y1, x0:x1]
+    if drawn.mean() > 0.72:
+        return True if min(drawn.shape) >= _SMALLEST_BOX * mm * 0.6 else None
+    inside = _inside(drawn, mm)
+    if inside is None:
+        # No frame: a mark alone, unless it is a mere stroke.
+        return True if min(x1 - x0, y1 - y0) >= 0.8 * mm else None
+    share = float(inside.mean()) if inside.size else 0.0
+    if share < 0.012:
+        return False
+    return True if share > 0.05 else None
+
+
+def _inside(drawn: Bits, mm: float) -> Bits | None:
+    """What lies inside the frame of a box; None where there is no frame of four sides."""
+    frame = _framed(drawn) or _frame_of_strokes(drawn, mm)
+    if frame is None:
+        return None
+    tall, wide = frame.y1 - frame.y0, frame.x1 - frame.x0
+    if min(tall, wide) < _SMALLEST_BOX * mm or not 0.6 < tall / wide < 1.67:
+        return None
+    inset_y, inset_x = max(2, round(0.2 * tall)), max(2, round(0.2 * wide))
+    return drawn[frame.y0 + inset_y : frame.y1 - inset_y, frame.x0 + inset_x : frame.x1 - inset_x]
+
+
+def _framed(drawn: Bits) -> Span | None:
+    """The whole drawing where ink runs along all four of its sides, as skewed or as broken as blur makes it."""
+    height, width = drawn.shape
+    rows, columns = max(2, round(0.15 * height)), max(2, round(0.15 * width))
+    sides = (
+        drawn[:rows].any(axis=0),
+        drawn[-rows:].any(axis=0),
+        drawn[:, :columns].any(axis=1),
+        drawn[:, -columns:].any(axis=1),
+    )
+    return Span(0, 0, width, height) if all(side.mean() > 0.8 for side in sides) else None
+
+
+def _frame_of_strokes(drawn: Bits, mm: float) -> Span | None:
+    """The outermost straight strokes: a mark may stand out over its box."""
+    length = max(3, round(1.3 * mm))
+    pixels = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((2, 2), np.uint8))
+    flat = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    upright = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    rows, columns = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(upright.any(axis=0))
+    if not len(rows) or not len(columns):
+        return None
+    return Span(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

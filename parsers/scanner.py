@@ -1,0 +1,226 @@
+"""The scan route: the picture of a page → the forms on it.
+
+Turn and flatten the picture, find its cells by their ruling lines, recognise what is printed in them, find the parts of
+the form by their labels as the text route does, then read each value with the letters its kind allows. No template and
+no coordinates: whatever layout can be read as text can be read as a scan.
+
+Trusts nothing. Promises a Scan for any picture. Weak: a page whose ruling lines are mostly gone yields no cells, so it
+is told as a page without a form and goes to a person; a form over two scanned pages is not put together.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from config import forms, request_types
+from config.forms import Library
+from parsers import ink
+from parsers.cells import Cell, Run
+from parsers.code_sheet import merge
+from parsers.codes import CodeError, decode, find_codes
+from parsers.document import Page
+from parsers.form_choice import choose_form
+from parsers.page_parts import head_lines, split_forms
+from parsers.picture import Picture, Pixels
+from parsers.reading import Box, Route
+from parsers.recogniser import Crop, Mask, Recogniser
+from parsers.ruling import Ruled, find_grid
+from parsers.scan import Scan
+from parsers.scanned_form import MARKS, MM, ScannedForm, cut
+from parsers.second_opinion import SecondOpinion
+from parsers.sheet import Sheet
+from parsers.text_sheets import kind_of_page
+from parsers.vocabulary import vocabulary
+
+# A cell lower than this holds no line of text; one with both sides longer than that is the seal box or a drawing.
+_LOWEST, _LARGEST = 3.0 * MM, 26.0 * MM
+# The mark of a check box stands in a cell no larger than this.
+_MARK_CELL = 10.0 * MM
+# So many cells are asked which way is up, and so many labels among them are an answer.
+_PROBES, _SETTLED = 10, 2
+# The strip over the first cell in which the title and the mark of the form's version stand.
+_HEAD = 40.0 * MM
+# A cell higher than this may hold a heading of two lines; so few rows of ink are none, and so little ink is dirt.
+_TALL, _LEAST_ROWS, _TRACE = 9.0 * MM, 12, 0.02
+# A page with a smaller share of ink is blank.
+_BLANK_SHARE = 0.0005
+
+Verify = Callable[[bytes, bytes], bool]
+
+
+class Scanner:
+    """Looks at pictures of pages. Holds the recogniser, whose model takes a while to load.
+
+    `second` is the second opinion, where there is one; `verify` tells whether the signature of a code is ours.
+    """
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        *,
+        second: SecondOpinion | None = None,
+        library: Library | None = None,
+        verify: Verify | None = None,
+    ) -> None:
+        self._recogniser, self._second, self._verify = recogniser, second, verify
+        self._library = library or forms.shipped()
+        self._table = request_types.load()
+        self._words = tuple(vocabulary(form) for form in self._library.forms)
+
+    def scan(self, picture: Picture, page: int) -> Scan:
+        """Every form on the picture; `page` is its number in the document, from 1."""
+        ruled = find_grid(picture)
+        if ruled is None:
+            return Scan(problem=self._problem_without_grid(picture))
+        ruled = self._upright(ruled)
+        whole = self._printed(ruled, page)
+        found = [self._read(ruled, part) for part in split_forms(whole, self._library, self._table, noisy=True)]
+        sheets = [each for each in found if isinstance(each, Sheet)]
+        if not sheets:
+            return Scan(problem=next(each for each in found if isinstance(each, str)))
+        return Scan(tuple(self._with_codes(sheets, ruled)))
+
+    def _read(self, ruled: Ruled, part: Page) -> Sheet | str:
+        texts = [*part.loose_lines(), *(cell.text for cell in part.cells)]
+        form, grid = choose_form(part.cells, texts, self._library, self._table, noisy=True)
+        problem = kind_of_page(head_lines(part), texts, self._library, self._table, parts=grid.hits)
+        if problem:
+            return problem
+        return ScannedForm(self._recogniser, self._second, self._table, ruled, form, grid).sheet(part)
+
+    def _with_codes(self, sheets: Sequence[Sheet], ruled: Ruled) -> list[Sheet]:
+        """The sheets with what a code on the page says of them. A code belongs to the only form, or to the nearest."""
+        merged = list(sheets)
+        for payload, box in find_codes(ruled.picture):
+            try:
+                code = decode(payload, verify=self._verify)
+            except CodeError:
+                # A code of somebody else, or one of ours that is damaged: the print is read all the same.
+                continue
+            place = ruled.page_box(box)
+            nearest = min(range(len(merged)), key=lambda index: _far(merged[index], place))
+            merged[nearest] = merge(code, merged[nearest])
+        return merged
+
+    # --- which way is up
+
+    def _upright(self, ruled: Ruled) -> Ruled:
+        """The page with its text the right way up, told by the labels that can be read."""
+        here = self._labels_in(ruled)
+        if here >= _SETTLED:
+            return ruled
+        turned = ruled.half_turned()
+        return turned if self._labels_in(turned) > here else ruled
+
+    def _labels_in(self, ruled: Ruled) -> int:
+        """How many labels stand in the smallest cells, where labels are."""
+        small = sorted((box for box in ruled.boxes if _holds_text(box)), key=_area)
+        written = (
+            crop for box in small if not ink.is_blank(crop := cut(ruled.picture, box), mm=ruled.picture.dpi / 25.4)
+        )
+        probes = [crop for crop, _ in zip(written, range(_PROBES), strict=False)]
+        seen = self._recogniser.read([Crop(crop, Mask.LABEL) for crop in probes])
+        return sum(self._is_label(each.text) for each in seen)
+
+    # --- what is printed
+
+    def _printed(self, ruled: Ruled, number: int) -> Page:
+        """The page with what is recognised in its cells and above them. In cells of marks ink tells; the seal box stays
+        empty, for a seal is no text."""
+        wanted = [box for box in ruled.boxes if _holds_text(box)]
+        seen = self._recogniser.read([Crop(cut(ruled.picture, box), Mask.LABEL) for box in wanted])
+        texts = {box: each.text for box, each in zip(wanted, seen, strict=True)}
+        for box in wanted:
+            if box.y1 - box.y0 > _TALL and not self._is_label(texts[box]):
+                texts[box] = self._read_halves(cut(ruled.picture, box)) or texts[box]
+        mm = ruled.picture.dpi / 25.4
+        texts |= {box: MARKS[ink.ticked(cut(ruled.picture, box), mm=mm)] for box in ruled.boxes if _holds_mark(box)}
+        cells = tuple(_cell(box, texts.get(box, "")) for box in ruled.boxes)
+        width, height = _size(ruled.picture)
+        return Page(number, width, height, Route.SCAN, cells, self._head(ruled.picture, cells))
+
+    def _is_label(self, text: str) -> bool:
+        return bool(text) and any(words.closest(text) for words in self._words)
+
+    def _read_halves(self, pixels: Pixels) -> str | None:
+        """The label of a tall cell whose two bold lines nearly touch: parted where the rows have the least ink."""
+        bits = ink.ink(ink.clean(pixels))
+        rows = np.flatnonzero(bits.sum(axis=1) > bits.shape[1] * _TRACE)
+        if len(rows) < _LEAST_ROWS:
+            return None
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        third = (bottom - top) // 3
+        middle = top + third + int(np.argmin(bits[top + third : bottom - third].sum(axis=1)))
+        halves = self._recogniser.read(
+            [
+                Crop(pixels[max(0, top - 3) : middle], Mask.LABEL, lines=False),
+                Crop(pixels[middle : bottom + 3], Mask.LABEL, lines=False),
+            ]
+        )
+        text = "".join(half.text for half in halves)
+        return text if self._is_label(text) else None
+
+    def _head(self, picture: Picture, cells: Sequence[Cell]) -> tuple[Run, ...]:
+        """The lines over the first cell, where the title and the mark of the version stand."""
+        bottom = min((cell.box.y0 for cell in cells), default=_HEAD)
+        top = max(0.0, bottom - _HEAD)
+        if bottom - top < _LOWEST:
+            return ()
+        width, _ = _size(picture)
+        strip = cut(picture, Box(0, top, width, bottom), inset=0)
+        spans = ink.find_lines(ink.clean(strip))
+        crops = [Crop(strip[span.y0 : span.y1, span.x0 : span.x1], Mask.ANY, lines=False) for span in spans]
+        scale = picture.points
+        return tuple(
+            Run(
+                seen.text,
+                Box(span.x0 / scale, top + span.y0 / scale, span.x1 / scale, top + span.y1 / scale),
+                (span.y1 - span.y0) / scale,
+            )
+            for span, seen in zip(spans, self._recogniser.read(crops), strict=True)
+            if seen.text
+        )
+
+    def _problem_without_grid(self, picture: Picture) -> str:
+        """What a page without ruling lines is: the words of its upper part tell."""
+        if float(np.mean(ink.ink(ink.clean(picture.pixels)))) < _BLANK_SHARE:
+            return "blank_page"
+        texts = [run.text for run in self._head(picture, ())]
+        return kind_of_page(texts, texts, self._library, self._table, parts=0) or "not_a_form"
+
+
+def _holds_text(box: Box) -> bool:
+    """Whether a cell may hold a line of text: not a mark of its own, and not the box for the seal."""
+    width, height = box.x1 - box.x0, box.y1 - box.y0
+    if height < _LOWEST or (width > _LARGEST and height > _LARGEST):
+        return False
+    return width > _MARK_CELL or height > _MARK_CELL
+
+
+def _holds_mark(box: Box) -> bool:
+    width, height = box.x1 - box.x0, box.y1 - box.y0
+    return max(width, height) <= _MARK_CELL
+
+
+def _area(box: Box) -> float:
+    return (box.x1 - box.x0) * (box.y1 - box.y0)
+
+
+def _size(picture: Picture) -> tuple[float, float]:
+    return picture.width / picture.points, picture.height / picture.points
+
+
+def _cell(box: Box, text: str) -> Cell:
+    """A cell with the text that was recognised in it, as one run."""
+    box = Box(*map(float, box))
+    return Cell(box, (Run(text, box, box.y1 - box.y0),) if text else ())
+
+
+def _far(sheet: Sheet, place: Box) -> float:
+    """How far a code is from the middle of a form, to tell which of two forms on a page it belongs to."""
+    boxes = [entry.box for entry in sheet.entries.values() if entry.box]
+    x = [(box.x0 + box.x1) / 2 for box in boxes]
+    y = [(box.y0 + box.y1) / 2 for box in boxes]
+    if not boxes:
+        return float("inf")
+    return abs(sum(x) / len(x) - (place.x0 + place.x1) / 2) + abs(sum(y) / len(y) - (place.y0 + place.y1) / 2)

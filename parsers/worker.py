@@ -1,0 +1,124 @@
+"""What a confined child does once its walls stand: answer the frames that the service sends, until the service ends.
+
+Two roles. A *reader* opens PDFs and renders pages; what it wants recognised it sends back as raw pixels. A *recogniser*
+looks at such pixels and never at a file. So whoever takes over a reader has no model to spoil, and whoever spoils a
+picture has no PDF library to take over. Trusts the service, not the file. Weak: an answer that is wrong on purpose
+looks like one that is right; that is why a reader lives for one file only (daemon/reader.py).
+"""
+
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import PurePath
+from typing import Any
+
+from parsers.errors import ParseError, ParseKind
+from parsers.frames import Frame, FrameError, pack, picture_frame, picture_of, refusal, unpack
+from parsers.picture import Picture
+from parsers.reading import Box, to_json
+from parsers.scan import Scan, scan_from_json, scan_to_json
+
+# Writing more than this at once gains nothing, and the other side may bound what it takes.
+_PIECE = 1 << 20
+
+
+class Channel:
+    """Frames over one connected file descriptor. Raises EOFError when the other side has gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def receive(self) -> Frame:
+        """The next frame of the service."""
+        return unpack(self._take)
+
+    def send(self, frame: Frame) -> None:
+        """Write one frame whole."""
+        for part in (pack(frame), frame.blob):
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest[:_PIECE]) :]
+
+    def _take(self, count: int) -> bytearray:
+        taken = bytearray(count)
+        rest = memoryview(taken)
+        while rest:
+            got = os.readv(self._descriptor, [rest])
+            if not got:
+                raise EOFError
+            rest = rest[got:]
+        return taken
+
+
+def serve(channel: Channel, answer: Callable[[Channel, Frame], Frame]) -> None:
+    """Answer frame after frame until the service hangs up. What yields no answer is told as a ParseError's kind."""
+    while True:
+        try:
+            asked = channel.receive()
+        except EOFError:
+            return
+        try:
+            told = answer(channel, asked)
+        except ParseError as error:
+            told = refusal(error)
+        except MemoryError:
+            told = refusal(ParseError(ParseKind.TOO_COSTLY, "the limit of memory was reached"))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must be told apart from a file's: the log names it
+            channel.send(Frame("failed", {"where": _where(error)}))
+            return
+        channel.send(told)
+
+
+def _where(error: Exception) -> str:
+    """The kind of error and the line of ours that raised it; never its text, which may quote the form."""
+    ours = [step for step in traceback.extract_tb(error.__traceback__) if "parsers" in step.filename]
+    at = f" in {PurePath(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{at}"
+
+
+def answer_as_reader(channel: Channel, asked: Frame) -> Frame:
+    """`read`: a PDF → its reading; `render`: a PDF, a page, a part of it → its picture."""
+    data = bytes(asked.blob)
+    if asked.kind == "read":
+        return _read(channel, data, asked.body)
+    if asked.kind == "render":
+        return _render(data, asked.body)
+    raise FrameError("a question that no reader answers")
+
+
+def _read(channel: Channel, data: bytes, wanted: Mapping[str, Any]) -> Frame:
+    from parsers.application import read  # noqa: PLC0415 - a recogniser has no use for the PDF libraries
+
+    def recognise(picture: Picture, page: int) -> Scan:
+        channel.send(picture_frame("recognise", picture, page=page))
+        return scan_from_json(channel.receive().body)
+
+    received_on = date.fromisoformat(wanted["received_on"])
+    found = read(
+        data, received_on=received_on, seal=wanted["seal"], recognise=recognise if wanted["pictures"] else None
+    )
+    return Frame("reading", to_json(found))
+
+
+def _render(data: bytes, wanted: Mapping[str, Any]) -> Frame:
+    from parsers.rendering import render  # noqa: PLC0415 - as above
+
+    region = Box(*wanted["box"]) if wanted["box"] else None
+    return picture_frame("picture", render(data, wanted["page"], dpi=wanted["dpi"], region=region))
+
+
+def recogniser() -> Callable[[Channel, Frame], Frame]:
+    """What answers as a recogniser. Loads the model, which takes about a second."""
+    from parsers.recogniser import Recogniser  # noqa: PLC0415 - heavy, and a reader has no use for them
+    from parsers.scanner import Scanner  # noqa: PLC0415
+
+    scanner = Scanner(Recogniser())
+
+    def answer(_: Channel, asked: Frame) -> Frame:
+        page = asked.body.get("page")
+        if asked.kind != "recognise" or type(page) is not int:
+            raise FrameError("a question that no recogniser answers")
+        return Frame("scan", scan_to_json(scanner.scan(picture_of(asked), page)))
+
+    return answer
