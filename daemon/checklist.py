@@ -32,6 +32,7 @@ from .keyring import (
     secret,
 )
 from .letters import check_templates
+from .reader import Reader
 from .smtp import Transport
 from .store import Store, StoreError
 
@@ -79,6 +80,7 @@ def verdicts(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Verd
     yield _ask("mailbox", partial(_mailbox, settings), "mend the credential first, or [mailbox]")
     yield _ask("mail server", partial(_mail_server, settings), "mend the credential first, or [smtp]")
     yield _ask("letters", _letters, "install the program again: its templates are damaged")
+    yield _ask("confined readers", _readers, "install the program again: its libraries or its model are damaged")
     yield _ask("clock", partial(_clock, settings, clock), "set it and keep it set (chrony, systemd-timesyncd)")
 
 
@@ -145,6 +147,16 @@ def _mail_server(settings: Settings) -> str:
     with Transport(route_of(settings)) as opened:
         opened.probe()
     return f"{settings.smtp.host} takes our mail"
+
+
+def _readers() -> str:
+    """Both kinds of children start; a wall that this machine does not give is said, and is no reason to stop."""
+    with Reader() as reader:
+        walls = reader.walls()
+    missing = sorted({name for each in walls.values() for name in each.missing()})
+    if missing:
+        return f"warning: this machine has no {', '.join(missing)} (docs/decisions/0009-confined-readers.md)"
+    return f"{' and '.join(walls)} start, every wall stands"
 
 
 def _letters() -> str:

@@ -29,6 +29,10 @@ _ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "OMP_NUM_THREADS": "1",
     }
 )
+# Tesseract lists the folder of its data before it looks for a language, and crashes where it may not: behind Landlock
+# its default, the current folder, is such. So it is told one that a child may list, even where there is no data.
+_TESSERACT = ("/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata", "/usr/share/tessdata")
+_READABLE = "/usr/lib"
 PROGRAM = ("-m", "parsers")
 # A nursery forks in milliseconds; only its start, with its imports, takes longer.
 _START = 30.0
@@ -196,7 +200,7 @@ class Nursery:
             try:
                 started = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no word of anybody else
                     [sys.executable, "-P", *self._program, "--nursery", str(theirs.fileno())],
-                    env=dict(_ENVIRONMENT),
+                    env={**_ENVIRONMENT, "TESSDATA_PREFIX": next(filter(os.path.isdir, _TESSERACT), _READABLE)},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),

@@ -56,8 +56,8 @@ class Patience:
 
     whole: float = 10.0
     page: float = 8.0
-    more_per_page: float = 2.0
-    free_pages: int = 4
+    more_per_page: float = 4.0
+    free_pages: int = 1
     start: float = 30.0
 
 

@@ -141,7 +141,7 @@ def assemble(sheet: Sheet, form: Form, table: Table, received_on: date) -> Appli
         route=sheet.route,
         pages=sheet.pages,
         fields={key: _field(sheet, key, received_on) for key in form.field_keys(table)},
-        confirmations={row.key: sheet.ticks.get(row.key) for row in table.confirmations},
+        confirmations={row.key: sheet.ticks.get(row.key) for row in table.confirmations if form.has(row.key)},
         seal=sheet.seal,
         type_raw=sheet.kind.raw,
         type_words=words,

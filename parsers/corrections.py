@@ -16,6 +16,11 @@ _KATAKANA = "カロエニハタトチミオノム"
 _KANJI = "力口工二八夕卜千三才丿厶"
 _TO_KANJI = dict(zip(_KATAKANA, _KANJI, strict=True))
 _TO_KATAKANA = dict(zip(_KANJI, _KATAKANA, strict=True))
+_AS_KATAKANA = str.maketrans(_TO_KATAKANA)
+# Two and more of them before katakana are no kanji: 力才リ is カオリ.
+_RUN_IN_KATAKANA = re.compile("[力口工八夕卜千才丿厶]{2,}(?=[ァ-ヺー])")
+# Dust at either end of a line; no Japanese value begins or ends with a dot.
+_SPECKS = re.compile(r"^[\s・.,、。｡､]+|[\s・.,、。｡､]+$")
 _HIRAGANA_ALIKE = dict(zip("へべぺり", "ヘベペリ", strict=True))
 _KATAKANA_ALIKE = {katakana: hiragana for hiragana, katakana in _HIRAGANA_ALIKE.items()}
 # Words in which the kanji stands although katakana is beside it: カワバタ力学, マルイチ一番館, カトウ工業.
@@ -55,6 +60,8 @@ def _is_kanji(char: str) -> bool:
 
 
 def _japanese(text: str) -> str:
+    text = _SPECKS.sub("", text)
+    text = _RUN_IN_KATAKANA.sub(lambda run: run[0].translate(_AS_KATAKANA), text)
     return _company_form(_digits_in(_small_kana(_dashes(_scripts(_dashes(_twins(text)))))))
 
 
@@ -68,14 +75,21 @@ def _scripts(text: str) -> str:
             chars[index] = _script_of(char, before, after)
         elif char in _HIRAGANA_ALIKE and _among(before, after, _sure_katakana):
             chars[index] = _HIRAGANA_ALIKE[char]
-        elif char in _KATAKANA_ALIKE and _among(before, after, _is_hiragana):
+        elif char in _KATAKANA_ALIKE and (_among(before, after, _is_hiragana) or _ends_word(char, before, after)):
             chars[index] = _KATAKANA_ALIKE[char]
     return "".join(chars)
 
 
+def _ends_word(char: str, before: str, after: str) -> bool:
+    """Whether り ends a hiragana word before katakana, as in ひまわりエンジニアリング; リー and リン go on in katakana."""
+    return char == "リ" and bool(before) and _is_hiragana(before) and after in "アイウエオカキクケコサシスセソタチテト"
+
+
 def _small_kana(text: str) -> str:
-    """ッ before ク and プ within katakana (テック, ショップ): the recogniser does not see how small it is."""
-    return re.sub(r"(?<=[ァ-ヺー])ツ(?=[クプ])", "ッ", text)
+    """ッ in テック and ショップ, ィ in メディカル: the recogniser does not see how small they are."""
+    text = re.sub(r"(?<=[ァ-ヺー])ツ(?=[クプ])", "ッ", text)
+    # メディカル, ホールディングス; デイリー and デイサービス keep their large one.
+    return re.sub(r"(?<=[ァ-ヺー])デイ(?=[カアオンネテ])", "ディ", text)
 
 
 def _is_hiragana(char: str) -> bool:
@@ -144,6 +158,8 @@ def _digits_in(text: str) -> str:
 
 # What the recogniser makes of common words whose ring it does not see; the other reading is no word.
 _WORDS = {"グルーブ": "グループ", "ショッブ": "ショップ"}
+# The first stroke of these forms is lost at the edge of the cell; nothing else begins like this.
+_HEADLESS = re.compile("^般(?=(社団|財団)法人)")
 
 # Corporate forms in one glyph are read as parts of their long form; no other word begins or ends like this.
 _FORMS = (
@@ -155,6 +171,7 @@ _FORMS = (
 
 
 def _company_form(text: str) -> str:
+    text = _HEADLESS.sub("一般", text)
     for misread, word in _WORDS.items():
         text = text.replace(misread, word)
     for pattern, form in _FORMS:
@@ -179,6 +196,8 @@ def _mail(text: str) -> str:
     # A blank in an address is an underscore, whose thin line the recogniser takes for a gap: there are no blanks.
     local, _, domain = text.partition("@")
     local = re.sub(r"(?<=\w) (?=\w)", "_", local).replace(" ", "")
+    # Names in Latin letters end in a vowel or n, numbers follow them: yamadal9, sato4l. The gate doubts all of these.
+    local = re.sub(r"(?<=[aeioun])l(?=\d)|(?<=\d)l(?=$|[._-])", "1", local)
     domain = re.sub(r"\s*([.-])\s*", r"\1", domain).replace(" ", "-").replace("_", "-")
     domain = "".join(_lower(char) for char in domain)
     domain = re.sub(r"\.c0\.jp$", ".co.jp", re.sub(r"\.(co|ne|or|ac|go)[.,]?(jp|ip|j)$", r".\1.jp", domain))
@@ -214,6 +233,7 @@ def _english(text: str) -> str:
         # QIu and SUzUKl are words in capitals with a letter whose case does not show.
         if capitals >= 2 and small and capitals > len(small) and all(char in "ciklopsuvwxz" for char in small):
             letters = letters.replace("l", "I").upper()
+        letters = re.sub(r"\.{2,}$", ".", letters)
         words.append(re.sub(r"^l(?=[a-z])", "I", letters) if _begins_with_vowelless(letters) else letters)
     return " ".join(words)
 

@@ -112,6 +112,7 @@ class Alphabet:
     def __init__(self, characters: Sequence[str]) -> None:
         self._characters = tuple(characters)
         self._choices = lru_cache(maxsize=None)(self._choose)
+        self._columns = lru_cache(maxsize=None)(self._place)
 
     def __len__(self) -> int:
         return len(self._characters)
@@ -128,6 +129,16 @@ class Alphabet:
         narrowed[:, 1:] = np.add.reduceat(probabilities[:, members], starts, axis=1)
         return narrowed
 
+    def select(self, whole: Probabilities, mask: Mask) -> Probabilities:
+        """The columns of a mask out of those of `Mask.ANY`, which holds the letters of every other."""
+        if mask is Mask.ANY:
+            return whole
+        return whole[:, self._columns(mask)]
+
+    def _place(self, mask: Mask) -> NDArray[np.intp]:
+        among = {char: index for index, char in enumerate(self.letters(Mask.ANY), 1)}
+        return np.array([BLANK, *(among[char] for char in self.letters(mask))], dtype=np.intp)
+
     def _choose(self, mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], str]:
         allowed = _LETTERS.get(mask)
         classes: dict[str, list[int]] = {}
@@ -143,16 +154,17 @@ class Alphabet:
         return np.array(members, dtype=np.intp), starts.astype(np.intp), "".join(classes)
 
 
-def decode(alphabet: Alphabet, probabilities: Probabilities, mask: Mask) -> list[Letter]:
+def decode(alphabet: Alphabet, whole: Probabilities, mask: Mask) -> list[Letter]:
     """The most likely letters, each the best class of its run of columns; blanks between are kept as letters.
+
+    `whole` is what `Alphabet.narrow` gives for `Mask.ANY`.
 
     Where most of what stands there is foreign to the mask, as kanji in a field for Latin letters, it is read freely, so
     that staff see what was written and not what it would be if it were Latin.
     """
-    narrowed = alphabet.narrow(probabilities, mask)
+    narrowed = alphabet.select(whole, mask)
     if mask not in (Mask.ANY, Mask.LABEL, Mask.JAPANESE) and _is_foreign(narrowed):
-        mask = Mask.ANY
-        narrowed = alphabet.narrow(probabilities, mask)
+        mask, narrowed = Mask.ANY, whole
     return _best_path(narrowed, alphabet.letters(mask))
 
 
@@ -185,14 +197,16 @@ def _letter(narrowed: Probabilities, letters: str, start: int, end: int) -> Lett
     return Letter(ranked[0][0], min(1.0, ranked[0][1]), start, end, tuple(ranked))
 
 
-def score(alphabet: Alphabet, probabilities: Probabilities, words: Sequence[str]) -> list[float]:
+def score(alphabet: Alphabet, whole: Probabilities, words: Sequence[str]) -> list[float]:
     """For each word the logarithm of its probability, divided by its length, so that long words are not worse.
+
+    `whole` is what `Alphabet.narrow` gives for `Mask.ANY`.
 
     A word with a letter that the alphabet does not have is as unlikely as can be.
     """
-    narrowed = np.maximum(alphabet.narrow(probabilities, Mask.ANY), _TINY)
+    logs = np.log(np.maximum(whole, _TINY))
     letters = alphabet.letters(Mask.ANY)
-    return [_forward(np.log(narrowed), [letters.find(_fold(char)) + 1 for char in word]) for word in words]
+    return [_forward(logs, [letters.find(_fold(char)) + 1 for char in word]) for word in words]
 
 
 def _forward(logs: NDArray[np.float32], labels: Sequence[int]) -> float:

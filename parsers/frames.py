@@ -79,14 +79,13 @@ def picture_of(frame: Frame) -> Picture:
     import numpy as np  # noqa: PLC0415 - takes a tenth of a second, and most commands never see a picture
 
     width, height, dpi = (frame.body.get(key) for key in ("width", "height", "dpi"))
-    if type(width) is not int or type(height) is not int or type(dpi) not in (int, float):
+    if type(width) is not int or type(height) is not int or not isinstance(dpi, int | float) or isinstance(dpi, bool):
         raise FrameError("a picture without sizes")
-    dpi = float(dpi)  # type: ignore[arg-type] - the type was looked at above; isinstance would let True pass
     if not (0 < width <= 20_000 and 0 < height <= 20_000 and 1 <= dpi <= 2400):
         raise FrameError("a picture of impossible size")
     if len(frame.blob) != width * height * 3:
         raise FrameError("a picture with too few or too many bytes")
-    return Picture(np.frombuffer(frame.blob, dtype=np.uint8).reshape(height, width, 3), dpi)
+    return Picture(np.frombuffer(frame.blob, dtype=np.uint8).reshape(height, width, 3), float(dpi))
 
 
 def refusal(error: ParseError) -> Frame:

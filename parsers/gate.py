@@ -32,6 +32,7 @@ _TWO_SCRIPTS = re.compile(
 # Letters of an address that stand for one another, where nothing beside them tells which.
 _LOOK_ALIKE_MAIL = re.compile(
     r"[l1I|][l1I|]|(?<![a-z])[lI](?![a-z])|(?<=[a-z])[1I0](?=[a-z@])|l(?=@)|(?<=\d)[lIOo]|[lIOo](?=\d)|O|0[o]"
+    r"|(?<=[a-z])1(?=\d)|(?<=\d)1(?=[@._-])"
 )
 
 

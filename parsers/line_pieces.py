@@ -1,11 +1,11 @@
-"""Ruling lines of a flat page: dark strokes → straight lines that begin and end on lines of the other direction.
+"""The flat small picture → the straight thin strokes on it that may be ruling lines, and what each looks like.
 
-Pure. What parts a ruling line from a stroke of text, an underline or a fold is not its looks but where it ends: a side
-of a cell ends on other sides of cells. So lines are found generously, mended where dirt, a hole or a seal broke them,
-cut back to their crossings, and those that cross fewer than two others are dropped.
+Pure. Strokes are found generously; how straight, thin and dark each one is, is measured, for `parsers.line_net` to
+judge. Weak: a line thicker than a millimetre and a half is a filled area to this, and no line.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -14,242 +14,204 @@ from numpy.typing import NDArray
 
 from parsers.picture import Pixels
 
+Numbers = NDArray[np.float64]
+
 # Measures of the flat small picture, in millimetres.
 _LEAST_LINE = 3.9  # the strokes of letters are shorter, and in a row of letters blanks stand between them
+_PALE_LINE = 14.0  # a line as long as this may be paler
 _THICKEST = 1.5  # a stroke thicker than this is a filled area
 _SMEAR = 0.6  # gaps within a line that noise and JPEG make
 _SOFT = 0.85  # brightness is averaged over this much of a line, which takes the noise out and no line
-_TOUCH = 0.45  # a line that ends this near to another one ends on it
-_ONE_LINE = 0.45  # pieces as near to each other as this lie on one line
-_HOLE = 9.0  # the widest break that is mended: a punch hole with its rim
-_NICK = 3.0  # the widest break that is mended where one of its ends has another explanation
-_LONG = 9.0  # a line as long as this may be lengthened to the one that it just misses
-_MISS = 8.0  # by this much
-_OVERHANG = 5.0  # a line that stands out so far over the grid on both sides is a fold or an edge, and no ruling line
-_SHORT = 12.0  # a line shorter than this must look like the others
+_WANDER = 1.2  # a line that bends leaves its mean place by this much at the most
+_BESIDE = 0.7  # beside a thin line, this far from its middle, is paper
 
-# What parts a line from other strokes: the least share of the usual darkness, of short ones, and how bold they may be.
-_FAINT, _FAINTER, _BOLD = 0.3, 0.45, 2.2
 # Ink is darker than the paper around it by this much at the least, and by this share of what the darkest ink is.
 _LEAST_CONTRAST, _CONTRAST_SHARE = 14.0, 0.16
+# The same for long lines: a hair line that falls between two rows of a scanner's sensor has half the contrast.
+_PALE_CONTRAST, _PALE_SHARE = 7.0, 0.06
+# Strokes that hang together over more than this, in millimetres, are taken apart, and no more than so many of them.
+_TANGLED, _MOST_TANGLES = 2.5, 60
+# So many places of each line are looked at.
+_SAMPLES = 15
 
 
 class Line(NamedTuple):
-    """A straight line: its place across its direction, its ends along it. In pixels."""
+    """A nearly straight line: its mean place across its direction and its ends along it, in pixels.
+
+    `lean` and `bow` tell its place at u from -1 (its start) to 1 (its end): at + lean·u + bow·u². `straight` and `thin`
+    are the shares of it that lie on that curve and have paper on both sides; `dark` is its contrast.
+    """
 
     at: float
     start: float
     end: float
+    lean: float = 0.0
+    bow: float = 0.0
+    straight: float = 1.0
+    thin: float = 1.0
+    dark: float = 255.0
+    body: float = 1.0
+
+    @property
+    def length(self) -> float:
+        """Pixels from end to end."""
+        return self.end - self.start
+
+    def place(self, along: float) -> float:
+        """Where the line lies at a place along it; beyond its ends, as at its end."""
+        u = min(max(2 * (along - self.start) / max(self.length, 1e-9) - 1, -1.0), 1.0)
+        return self.at + self.lean * u + self.bow * u * u
 
 
-def strokes(grey: Pixels, mm: float, *, across: bool) -> tuple[Pixels, Pixels]:
-    """The mask of thin dark strokes that run for a while in one direction, and how dark each pixel is against its
-    sides. `mm` is pixels per millimetre.
+@dataclass(frozen=True, slots=True, eq=False)
+class Strokes:
+    """What `strokes` finds for one direction, laid so that its lines run from left to right.
+
+    `mask` holds the strokes, `hat` how dark each pixel is against its sides, `ground` the brightness without thin ink.
+    """
+
+    mask: Pixels
+    hat: Pixels
+    ground: Pixels
+
+
+def strokes(grey: Pixels, mm: float, *, across: bool) -> Strokes:
+    """The thin dark strokes that run for a while in one direction. `mm` is pixels per millimetre.
 
     Fills vanish, since only what is darker than both its sides counts: the edge of a grey cell is no line.
     """
+    if not across:
+        grey = cv2.transpose(grey)
     thick, smooth = max(3, round(_THICKEST * mm)) | 1, max(3, round(_SOFT * mm)) | 1
-    along, beside = ((smooth, 1), (1, thick)) if across else ((1, smooth), (thick, 1))
-    soft = cv2.blur(grey, along)
-    hat = cv2.morphologyEx(soft, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_RECT, beside))
-    # The 99.5th percentile of the strokes is ruling lines and letters even on a page with little of them.
+    soft = cv2.blur(grey, (smooth, 1))
+    ground = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, np.ones((thick, 1), np.uint8))
+    hat = cv2.subtract(ground, soft)
+    # The 99th percentile of the strokes is ruling lines and letters even on a page with little of them.
     counts = np.cumsum(np.bincount(hat.ravel()[::7], minlength=256))
     darkest = float(np.searchsorted(counts, 0.99 * counts[-1]))
-    _, mask = cv2.threshold(hat, max(_LEAST_CONTRAST, _CONTRAST_SHARE * darkest), 1, cv2.THRESH_BINARY)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _bar(0.5 * mm, across=across))
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _bar(_LEAST_LINE * mm, across=across))
-    return np.asarray(mask, dtype=np.uint8), np.asarray(hat, dtype=np.uint8)
+    mask = _runs(hat, max(_LEAST_CONTRAST, _CONTRAST_SHARE * darkest), 0.5 * mm, _LEAST_LINE * mm)
+    pale = _runs(hat, max(_PALE_CONTRAST, _PALE_SHARE * darkest), 0.0, _PALE_LINE * mm)
+    return Strokes(
+        np.asarray(cv2.bitwise_or(mask, pale), np.uint8), np.asarray(hat, np.uint8), np.asarray(ground, np.uint8)
+    )
 
 
-def _bar(length: float, *, across: bool) -> Pixels:
-    size = max(3, round(length))
-    return np.ones((1, size) if across else (size, 1), np.uint8)
+def _runs(hat: Pixels, least: float, gap: float, length: float) -> Pixels:
+    """Where the picture is at least so high for a while, small gaps closed."""
+    _, mask = cv2.threshold(hat, least, 1, cv2.THRESH_BINARY)
+    if gap:
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, max(3, round(gap))), np.uint8))
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(3, round(length))), np.uint8)), np.uint8)
 
 
-def lines_in(mask: Pixels, hat: Pixels, mm: float, *, across: bool) -> list[Line]:
-    """The lines of what `strokes` found, pieces of one line joined as far as they touch."""
-    _, _, stats, middles = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if not across:
-        stats, middles, hat = stats[:, [1, 0, 3, 2, 4]], middles[:, ::-1], hat.T
-    start, _, length, thick, area = stats[1:].T.astype(np.float64)
-    at = middles[1:, 1]
-    height, width = hat.shape
+def lines_in(found: Strokes, mm: float) -> list[Line]:
+    """Each stroke as a line, with its looks."""
+    _, labels, stats, middles = cv2.connectedComponentsWithStats(found.mask, connectivity=8)
+    flat_enough = stats[1:, cv2.CC_STAT_HEIGHT] <= _TANGLED * mm
+    strokes_seen = [_described(stats[1:][flat_enough], middles[1:, 1][flat_enough])]
+    tangles = np.flatnonzero(~flat_enough) + 1
+    # The longest, since a ruling line is long; a page that is one tangle of strokes must not take seconds.
+    for label in tangles[np.argsort(-stats[tangles, cv2.CC_STAT_WIDTH])][:_MOST_TANGLES]:
+        strokes_seen.append(_disentangled(labels, int(label), stats[label], mm))
+    at, start, length, thick, body = np.concatenate(strokes_seen).T
+    height, width = found.hat.shape
     # The shadow at the edge of the glass runs along the edge of the picture; no ruling line stands there.
-    good = (thick <= 2 * _THICKEST * mm) & (at > 2 * mm) & (at < height - 2 * mm) & (length < width)
+    good = (at > 2 * mm) & (at < height - 2 * mm) & (length < width)
     if not good.any():
         return []
-    rows = np.clip(np.rint(at), 0, height - 1).astype(np.intp)
-    samples = (start[:, None] + length[:, None] * np.linspace(0.05, 0.95, 15)).astype(np.intp)
-    dark = np.median(hat[rows[:, None], samples], axis=1)
-    body = area / length
-    usual_dark, usual_body = (_middle(values[good], length[good]) for values in (dark, body))
-    # A seal that crosses lines has short strokes that are fainter (in colour) or bolder (in grey) than those.
-    good &= dark >= _FAINT * usual_dark
-    good &= (length >= _SHORT * mm) | ((dark >= _FAINTER * usual_dark) & (body <= _BOLD * usual_body + 1))
-    found = [Line(*each) for each in zip(at[good], start[good], (start + length)[good], strict=True)]
-    return _joined(found, _ONE_LINE * mm, _SMEAR * mm)
+    return _measured(found.hat, at[good], start[good], length[good], body[good], thick[good], mm)
 
 
-def _middle(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def _described(stats: NDArray[np.int32], at: Numbers) -> Numbers:
+    """One row each: the place, the start, the length, the height and the thickness of a stroke."""
+    start, _, length, height, area = stats.T.astype(np.float64)
+    return np.stack((at, start, length, height, area / np.maximum(length, 1)), axis=1)
+
+
+def _disentangled(labels: NDArray[np.int32], label: int, stats: NDArray[np.int32], mm: float) -> Numbers:
+    """The strokes of a tangle, where a slanted stroke of a seal or a letter hangs together with a ruling line: the
+    places where it is no higher than a line."""
+    left, top, width, height, _ = (int(each) for each in stats)
+    part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
+    rows = np.arange(height)[:, None]
+    highest = np.where(part > 0, rows, height).min(axis=0)
+    lowest = np.where(part > 0, rows, -1).max(axis=0)
+    part[:, lowest - highest + 1 > _THICKEST * mm] = 0
+    part = np.asarray(cv2.morphologyEx(part, cv2.MORPH_OPEN, np.ones((1, round(_LEAST_LINE * mm)), np.uint8)), np.uint8)
+    _, _, inner, middles = cv2.connectedComponentsWithStats(part, connectivity=8)
+    found = _described(inner[1:], middles[1:, 1] + top)
+    found[:, 1] += left
+    return found
+
+
+def _measured(
+    hat: Pixels, at: Numbers, start: Numbers, length: Numbers, body: Numbers, thick: Numbers, mm: float
+) -> list[Line]:
+    """Lines with their bends and looks, all measured at once at places along each."""
+    u = np.linspace(-0.94, 0.94, _SAMPLES)
+    along = np.clip(start[:, None] + length[:, None] * (u + 1) / 2, 0, hat.shape[1] - 1).astype(np.intp)
+    wander = round(_WANDER * mm)
+    offsets = np.arange(-wander, wander + 1)
+    rows = np.clip(np.rint(at)[:, None] + offsets, 0, hat.shape[0] - 1).astype(np.intp)
+    seen = hat[rows[:, None, :], along[:, :, None]].astype(np.float32)
+    # The darkest place near the middle, no further off than the stroke is high: beside it may stand another line.
+    seen[np.broadcast_to((np.abs(offsets) > thick[:, None] / 2 + 0.5)[:, None, :], seen.shape)] = -1
+    best = np.argmax(seen - np.abs(offsets) * 0.5, axis=2)
+    peak = np.take_along_axis(seen, best[:, :, None], axis=2)[:, :, 0]
+    off = offsets[best].astype(np.float64)
+    terms = np.stack((np.ones_like(u), u, u * u), axis=1)
+    # A short line has no bow to speak of, and what seems to be one is a letter.
+    held = np.zeros((len(at), 3, 3))
+    held[:, 1, 1] = np.where(length < 10 * mm, 2.0, 0.2)
+    held[:, 2, 2] = np.where(length < 30 * mm, 30.0, 0.5)
+    weight = np.maximum(peak, 1.0) / np.maximum(peak.max(axis=1, keepdims=True), 1.0)
+    for _ in range(3):
+        normal = np.einsum("ns,si,sj->nij", weight, terms, terms) + held + 1e-6 * np.eye(3)
+        curve = np.linalg.solve(normal, np.einsum("ns,si,ns->ni", weight, terms, off)[:, :, None])[:, :, 0]
+        rest = np.abs(off - curve @ terms.T)
+        weight = peak / np.maximum(peak.max(axis=1, keepdims=True), 1.0) / np.maximum(1.0, rest) ** 2
+    straight = (rest <= 1.3).mean(axis=1)
+    centre = np.rint(at[:, None] + curve @ terms.T)
+    side = max(2, round(_BESIDE * mm))
+    lit = [
+        hat[np.clip(centre + by, 0, hat.shape[0] - 1).astype(np.intp), along].astype(np.float32)
+        for by in (-side, -1, 0, 1, side)
+    ]
+    core = np.maximum(np.maximum(lit[1], lit[2]), lit[3])
+    thin = (np.maximum(lit[0], lit[4]) < 0.5 * core).mean(axis=1)
+    dark = np.median(core, axis=1)
+    table = np.stack(
+        (at + curve[:, 0], start, start + length, curve[:, 1], curve[:, 2], straight, thin, dark, body), axis=1
+    )
+    return [Line(*row) for row in table.tolist()]
+
+
+def usual(lines: Sequence[Line]) -> tuple[float, float]:
+    """How dark and how thick the lines are, counted by length."""
+    weights = np.array([line.length * line.straight * line.thin for line in lines]) + 1e-9
+    return (
+        _middle(np.array([line.dark for line in lines]), weights),
+        _middle(np.array([line.body for line in lines]), weights),
+    )
+
+
+def _middle(values: Numbers, weights: Numbers) -> float:
     """The median, each value counted by its weight."""
     order = np.argsort(values)
     reach = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reach, reach[-1] / 2)])
 
 
-def _joined(pieces: Sequence[Line], near: float, gap: float) -> list[Line]:
-    """Pieces on one line whose ends are within `gap` made one, its place their mean by length."""
-    done: list[Line] = []
-    for group in _groups(pieces, near):
-        open_line: Line | None = None
-        for piece in sorted(group, key=lambda line: line.start):
-            if open_line and piece.start - open_line.end <= gap:
-                open_line = _both(open_line, piece)
-            else:
-                if open_line:
-                    done.append(open_line)
-                open_line = piece
-        if open_line:
-            done.append(open_line)
-    return done
-
-
-def _groups(pieces: Sequence[Line], near: float) -> list[list[Line]]:
-    """Pieces by the line that they lie on: each joins the nearest of the long ones, the longest of all first."""
-    heads: list[float] = []
-    groups: list[list[Line]] = []
-    for piece in sorted(pieces, key=lambda line: line.start - line.end):
-        off = np.abs(np.asarray(heads) - piece.at) if heads else np.zeros(0)
-        if len(off) and off.min() <= near:
-            groups[int(off.argmin())].append(piece)
-        else:
-            heads.append(piece.at)
-            groups.append([piece])
-    return groups
-
-
-def _both(first: Line, second: Line) -> Line:
-    ours, theirs = first.end - first.start, second.end - second.start
-    at = (first.at * ours + second.at * theirs) / (ours + theirs)
-    return Line(at, min(first.start, second.start), max(first.end, second.end))
-
-
-class _Crossings:
-    """Looks up which lines of the other direction stand at a place."""
-
-    def __init__(self, others: Sequence[Line], touch: float) -> None:
-        table: NDArray[np.float64] = np.array(others, dtype=np.float64).reshape(-1, 3)
-        self._at, self._start, self._end = table[:, 0], table[:, 1] - touch, table[:, 2] + touch
-        self._touch = touch
-
-    def on(self, line: Line, *, more: float = 0.0) -> NDArray[np.float64]:
-        """Where along the line others cross or meet it, up to `more` beyond its ends; in order."""
-        reach = self._touch + more
-        met = (self._start <= line.at) & (line.at <= self._end)
-        met &= (line.start - reach <= self._at) & (self._at <= line.end + reach)
-        return np.sort(self._at[met])
-
-    def ends(self, line: Line) -> tuple[bool, bool]:
-        """Whether the line begins on another one, and whether it ends on one."""
-        places = self.on(line)
-        if not len(places):
-            return False, False
-        return bool(places[0] <= line.start + self._touch), bool(places[-1] >= line.end - self._touch)
-
-
-def mend(across: Sequence[Line], down: Sequence[Line], mm: float) -> tuple[list[Line], list[Line]]:
-    """The lines of both directions with their breaks closed, without folds and without what is no side of a cell."""
-    rows, columns = _bridged(across, down, mm), _bridged(down, across, mm)
-    rows, columns = _without_folds(rows, columns, mm), _without_folds(columns, rows, mm)
-    rows, columns = _lengthened(rows, columns, mm), _lengthened(columns, rows, mm)
-    # What loses its hold may have been the hold of another: three rounds settle all but drawings.
-    for _ in range(3):
-        before = len(rows) + len(columns)
-        rows = _cut_back(rows, columns, mm)
-        columns = _cut_back(columns, rows, mm)
-        if len(rows) + len(columns) == before:
-            break
-    return rows, columns
-
-
-def _bridged(lines: Sequence[Line], others: Sequence[Line], mm: float) -> list[Line]:
-    """Breaks closed that no line of the other direction explains; the gap between two tables is no break."""
-    crossings = _Crossings(others, _TOUCH * mm)
-    done: list[Line] = []
-    for group in _groups(lines, _ONE_LINE * mm * 1.5):
-        last: Line | None = None
-        for line in sorted(group, key=lambda each: each.start):
-            if last is not None and _is_break(last, line, crossings, mm):
-                last = _both(last, line)
-                continue
-            if last is not None:
-                done.append(last)
-            last = line
-        if last is not None:
-            done.append(last)
-    return done
-
-
-def _is_break(first: Line, second: Line, crossings: _Crossings, mm: float) -> bool:
-    gap = second.start - first.end
-    if gap <= _SMEAR * mm:
-        return True
-    if gap > _HOLE * mm:
-        return False
-    ended, began = crossings.ends(first)[1], crossings.ends(second)[0]
-    if ended and began:
-        return False
-    # Strokes of letters in a row are short, and nearly always shorter than the blank between them and a line.
-    shorter, longer = sorted((first.end - first.start, second.end - second.start))
-    if ended or began:
-        return shorter >= gap and gap <= _NICK * mm
-    return shorter >= gap or longer >= _LONG * mm
-
-
-def _without_folds(lines: Sequence[Line], others: Sequence[Line], mm: float) -> list[Line]:
-    """The lines but for those that lie on a fold: it shows in the margins on both sides, where no table has lines."""
-    crossings = _Crossings(others, _TOUCH * mm)
-    kept: list[Line] = []
-    for group in _groups(lines, _ONE_LINE * mm * 1.5):
-        places = np.concatenate([crossings.on(line) for line in group])
-        if len(places):
-            before = sum(max(0.0, min(line.end, places.min()) - line.start) for line in group)
-            behind = sum(max(0.0, line.end - max(line.start, places.max())) for line in group)
-            if min(before, behind) > _OVERHANG * mm:
-                continue
-        kept += group
-    return kept
-
-
-def _lengthened(lines: Sequence[Line], others: Sequence[Line], mm: float) -> list[Line]:
-    """Lines that begin on another one and just miss the one on which they should end, or the other way round.
-
-    A hole at a corner takes the ends of both its sides, so the other one may be as short of the corner as this one.
-    """
-    crossings, beyond = _Crossings(others, _TOUCH * mm), _Crossings(others, _MISS * mm)
-    done = []
-    for line in lines:
-        began, ended = crossings.ends(line)
-        reached = line
-        if began != ended and line.end - line.start >= _LONG * mm:
-            places = beyond.on(line)
-            after, before = places[places > line.end], places[places < line.start]
-            if began and len(after):
-                reached = line._replace(end=float(after[0]))
-            elif ended and len(before):
-                reached = line._replace(start=float(before[-1]))
-        done.append(reached)
-    return done
-
-
-def _cut_back(lines: Sequence[Line], others: Sequence[Line], mm: float) -> list[Line]:
-    """The lines from their first crossing to their last; those with fewer than two are gone."""
-    crossings = _Crossings(others, _TOUCH * mm)
-    kept = []
-    for line in lines:
-        places = crossings.on(line)
-        if len(places) < 2:
-            continue
-        if places[-1] - places[0] >= _LEAST_LINE * 0.8 * mm:
-            kept.append(Line(line.at, float(places[0]), float(places[-1])))
-    return kept
+def both(first: Line, second: Line) -> Line:
+    """Two lines as one, its place and looks their means by length."""
+    if second.start < first.start:
+        first, second = second, first
+    ours, theirs = first.length, max(second.length, 1e-9)
+    share = ours / (ours + theirs)
+    mean = [share * a + (1 - share) * b for a, b in zip(first[5:], second[5:], strict=True)]
+    start, end = first.start, max(first.end, second.end)
+    begun, ended = first.place(start), (second if second.end >= first.end else first).place(end)
+    at = share * first.at + (1 - share) * second.at
+    # The curve goes through the ends of both, and through their mean in its middle.
+    lean, bow = (ended - begun) / 2, (ended + begun) / 2 - at
+    return Line(at, start, end, lean, bow, *mean)

@@ -1,8 +1,9 @@
 """A crop of a cell → its lines of text as the recognisers take them: dark on white, of one height.
 
-Pure. What trains a recogniser (`tools/train_letters.py`) prepares its pictures by this too, so that both see the same.
+Pure. What trains the variants (`tools/train_variants.py`) prepares its pictures by this too, so that both see the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -42,18 +43,22 @@ def lines_of(pixels: Pixels, *, several: bool = True) -> list[Line]:
     grey = ink.clean(pixels)
     spans = ink.find_lines(grey)
     if spans and not several:
-        spans = [
-            Span(
-                min(span.x0 for span in spans),
-                min(span.y0 for span in spans),
-                max(span.x1 for span in spans),
-                max(span.y1 for span in spans),
-            )
-        ]
-    return [_line(grey, span) for span in spans]
+        spans = [whole_line(spans)]
+    return [prepare(grey, span) for span in spans]
 
 
-def _line(grey: Pixels, span: Span) -> Line:
+def whole_line(spans: Sequence[Span]) -> Span:
+    """The span around all of these, at least one."""
+    return Span(
+        min(span.x0 for span in spans),
+        min(span.y0 for span in spans),
+        max(span.x1 for span in spans),
+        max(span.y1 for span in spans),
+    )
+
+
+def prepare(grey: Pixels, span: Span) -> Line:
+    """One line of a cleaned crop at the height that recognisers take, with white around it."""
     height = span.y1 - span.y0
     edge = max(1, round(_PADDING * height))
     scale = (height + 2 * edge) / HEIGHT
@@ -63,7 +68,7 @@ def _line(grey: Pixels, span: Span) -> Line:
     )
     width = min(_WIDEST, max(SIDE, round(padded.shape[1] / scale)))
     image = cv2.resize(padded, (width, HEIGHT), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC)
-    return Line(image, span, padded.shape[1] / width)
+    return Line(np.asarray(image, dtype=np.uint8), span, padded.shape[1] / width)
 
 
 def flat_marks(line: Line) -> tuple[int, int]:

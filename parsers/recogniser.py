@@ -11,6 +11,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnxruntime
@@ -21,6 +22,7 @@ from parsers.cells import join_lines
 from parsers.corrections import correct
 from parsers.decoding import Alphabet, Letter, Mask, Probabilities, mask_of
 from parsers.ink import Span
+from parsers.inside import Inside
 from parsers.lines import HEIGHT, Line, flat_marks, lines_of
 from parsers.picture import Pixels
 from parsers.variants import GROUP_OF, RINGED, SETTLED, SURER, load_variants
@@ -38,9 +40,17 @@ _STEP = 32
 class Crop:
     """The inside of a cell and the letters it may hold. `lines`: it may hold several lines of text."""
 
-    pixels: Pixels
+    pixels: Pixels | Inside
     mask: Mask
     lines: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Signal:
+    """A line of text and what the model sees in it, for the letters of `Mask.ANY`."""
+
+    line: Line
+    whole: Probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +102,34 @@ class Recogniser:
 
     def score(self, crop: Crop, words: Sequence[str]) -> list[float]:
         """For each word how likely it is what stands in the crop: the logarithm of its probability per letter."""
-        lines = lines_of(crop.pixels, several=crop.lines)
-        if not lines:
+        signals = self._look(crop)
+        if not signals:
             return [float("-inf")] * len(words)
-        probabilities = np.concatenate([self._probabilities(line) for line in lines])
-        return decoding.score(self._alphabet, probabilities, words)
+        return decoding.score(self._alphabet, np.concatenate([signal.whole for signal in signals]), words)
+
+    def _look(self, crop: Crop) -> list[_Signal]:
+        """What the model sees in a crop. The inside of a cell is looked at once, whatever its letters are taken for:
+        this is the dearest step of a page, and which part of the form a cell is shows only after a first reading."""
+        if not isinstance(crop.pixels, Inside):
+            return [self._signal(line) for line in lines_of(crop.pixels, several=crop.lines)]
+        if not crop.lines:
+            return [self._signal(line) for line in crop.pixels.as_one_line()]
+        if crop.pixels.signals is None:
+            crop.pixels.signals = [self._signal(line) for line in crop.pixels.lines]
+        return cast("list[_Signal]", crop.pixels.signals)
+
+    def _signal(self, line: Line) -> _Signal:
+        return _Signal(line, self._alphabet.narrow(self._probabilities(line), Mask.ANY))
 
     def _read(self, crop: Crop) -> Recognised:
-        texts, glyphs, unsettled, settled, doubts = [], [], set(), set(), []
-        for line in lines_of(crop.pixels, several=crop.lines):
-            letters = decoding.decode(self._alphabet, self._probabilities(line), crop.mask)
+        texts: list[str] = []
+        glyphs: list[Glyph] = []
+        settled: set[str] = set()
+        unsettled: set[str] = set()
+        doubts: list[str] = []
+        for signal in self._look(crop):
+            line = signal.line
+            letters = decoding.decode(self._alphabet, signal.whole, crop.mask)
             if crop.mask is Mask.JAPANESE:
                 letters = [self._told_apart(line, letter) for letter in _without_twins(letters)]
                 for letter in letters:

@@ -136,9 +136,8 @@ def rotate(pixels: Pixels, angle: float, paper: int) -> Pixels:
 
 
 def stretches(lines: Pixels, *, across: bool) -> Stretch:
-    """The pieces of the lines in a mask that holds hardly anything but lines of one direction."""
-    if not across:
-        lines = np.ascontiguousarray(lines.T)
+    """The pieces of the lines in a mask that holds hardly anything but lines from left to right. Lines down the page
+    are handed over as a mask of the page on its side."""
     _, labels = cv2.connectedComponents(lines, connectivity=8)
     y, x = np.nonzero(labels)
     if not len(x):

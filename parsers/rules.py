@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date
 
 from config.request_types import Need, Table
+from parsers.code_rules import CODE_RULES
 from parsers.date_rules import (
     application_date_is_given,
     application_date_is_near,
@@ -64,7 +65,10 @@ def required_fields_are_filled(subject: Subject) -> Iterator[Finding]:
 def confirmations_are_ticked(subject: Subject) -> Iterator[Finding]:
     """SPEC 1.2: an unticked box is a defect at `req` and a warning at `warn`; a box that cannot be read is a doubt."""
     for row in subject.table.confirmations:
-        ticked = subject.application.confirmations.get(row.key)
+        if row.key not in subject.application.confirmations:
+            # A form adopted from a centre may not print every box.
+            continue
+        ticked = subject.application.confirmations[row.key]
         need = subject.need(row)
         if ticked or need not in (Need.REQUIRED, Need.WARN):
             continue
@@ -124,6 +128,7 @@ RULES: tuple[Rule, ...] = (
     event_is_of_one_user,
     grey_rows_are_empty,
     readings_are_sure,
+    *CODE_RULES,
 )
 
 

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from parsers.cells import Segment, find_boxes
-from parsers.line_pieces import Line, lines_in, mend, strokes
+from parsers.line_net import connect
+from parsers.line_pieces import Line, lines_in, strokes
 from parsers.picture import Picture, Pixels
 from parsers.reading import Box
 from parsers.rectifying import Flattening, find_skew, flatten, rotate, stretches
@@ -30,8 +31,8 @@ _COARSE = 3
 _LEAST_CELLS = 4
 # A line that ends this near to the edge of the picture, in millimetres, runs off it; so many of them cut a page.
 _EDGE, _CUT_LINES = 2.5, 2
-# A small picture smaller than this holds no form, and a drawing with more lines than this is none either.
-_LEAST_SIDE, _MOST_LINES = 100, 3000
+# A small picture smaller than this holds no form.
+_LEAST_SIDE = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,22 +84,31 @@ class Ruled:
 
 def find_grid(picture: Picture) -> Ruled | None:
     """The page made flat with its cells; None where there is no grid: a blank page, a letter, a photo."""
+    if not picture.pixels.size:
+        return None
     grey = _small(picture)
     if min(grey.shape) < _LEAST_SIDE:
         return None
-    flattening = _flattening(grey)
+    paper = int(np.percentile(grey[::8, ::8], 75))
+    flattening = _flattening(grey, paper)
     if flattening is None:
         return None
-    paper = int(np.percentile(grey[::8, ::8], 75))
-    flat = flattening.apply(grey, paper)
-    found = [lines_in(*strokes(flat, _MM, across=across), _MM, across=across) for across in (True, False)]
-    if not all(0 < len(lines) < _MOST_LINES for lines in found):
+    found = _lines(flattening.apply(grey, paper), paper)
+    if found is None:
         return None
-    across, down = mend(found[0], found[1], _MM)
-    boxes = [box for box in find_boxes(_segments(across), _segments(down)) if _is_on(box, flat)]
+    (across, down), raw = found
+    boxes = [box for box in find_boxes(_segments(across), _segments(down)) if _is_on(box, grey)]
     if len(boxes) < _LEAST_CELLS:
         return None
-    return _turned(picture, boxes, _cut_edges(found[0], found[1], flattening), flattening, paper)
+    return _turned(picture, boxes, _cut_edges(*raw, flattening), flattening, paper)
+
+
+def _lines(flat: Pixels, paper: int) -> tuple[tuple[list[Line], list[Line]], tuple[list[Line], list[Line]]] | None:
+    """The lines across and down that are sides of cells, and before that all that were seen."""
+    seen = [strokes(flat, _MM, across=across) for across in (True, False)]
+    found = [lines_in(each, _MM) for each in seen]
+    across, down = connect((found[0], seen[0]), (found[1], seen[1]), _MM, paper)
+    return ((across, down), (found[0], found[1])) if across and down else None
 
 
 def _small(picture: Picture) -> Pixels:
@@ -113,19 +123,19 @@ def _small(picture: Picture) -> Pixels:
     return np.asarray(cv2.max(cv2.max(red, green), blue), dtype=np.uint8)
 
 
-def _flattening(grey: Pixels) -> Flattening | None:
+def _flattening(grey: Pixels, paper: int) -> Flattening | None:
     height, width = grey.shape
     coarse = cv2.resize(grey, (max(1, width // _COARSE), max(1, height // _COARSE)), interpolation=cv2.INTER_AREA)
     hat = cv2.morphologyEx(coarse, cv2.MORPH_BLACKHAT, np.ones((5, 5), np.uint8))
     angle = find_skew(np.asarray(hat > max(24.0, 0.35 * float(np.percentile(hat, 99))), dtype=np.uint8))
-    straight = rotate(grey, angle, int(np.percentile(grey[::8, ::8], 75)))
-    rows, columns = (stretches(strokes(straight, _MM, across=across)[0], across=across) for across in (True, False))
+    straight = rotate(grey, angle, paper)
+    rows, columns = (stretches(strokes(straight, _MM, across=across).mask, across=across) for across in (True, False))
     return flatten(rows, columns, (height, width), angle)
 
 
 def _segments(lines: Iterable[Line]) -> list[Segment]:
     # The middle of a pixel is half a pixel from its edge, where points begin to count.
-    return [Segment((line.at + 0.5) / _POINT, line.start / _POINT, line.end / _POINT) for line in lines]
+    return [Segment((line.at + line.bow / 3 + 0.5) / _POINT, line.start / _POINT, line.end / _POINT) for line in lines]
 
 
 def _is_on(box: Box, flat: Pixels) -> bool:
@@ -138,7 +148,7 @@ def _cut_edges(across: Sequence[Line], down: Sequence[Line], flattening: Flatten
     least = 4 * edge
     counts = dict.fromkeys(("left", "top", "right", "bottom"), 0)
     for lines, row in ((across, True), (down, False)):
-        long = np.array([line for line in lines if line.end - line.start >= least]).reshape(-1, 3)
+        long = np.array([line[:3] for line in lines if line.length >= least]).reshape(-1, 3)
         for side, ends in (("left" if row else "top", long[:, 1]), ("right" if row else "bottom", long[:, 2])):
             x, y = flattening.back(ends, long[:, 0]) if row else flattening.back(long[:, 0], ends)
             along, length = (x, flattening.width) if row else (y, flattening.height)

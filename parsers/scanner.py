@@ -9,6 +9,7 @@ is told as a page without a form and goes to a person; a form over two scanned p
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -20,13 +21,14 @@ from parsers.code_sheet import merge
 from parsers.codes import CodeError, decode, find_codes
 from parsers.document import Page
 from parsers.form_choice import choose_form
+from parsers.inside import MM, FlatPage, Inside
 from parsers.page_parts import head_lines, split_forms
 from parsers.picture import Picture, Pixels
 from parsers.reading import Box, Route
 from parsers.recogniser import Crop, Mask, Recogniser
 from parsers.ruling import Ruled, find_grid
 from parsers.scan import Scan
-from parsers.scanned_form import MARKS, MM, ScannedForm, cut
+from parsers.scanned_form import MARKS, ScannedForm
 from parsers.second_opinion import SecondOpinion
 from parsers.sheet import Sheet
 from parsers.text_sheets import kind_of_page
@@ -40,10 +42,13 @@ _MARK_CELL = 10.0 * MM
 _PROBES, _SETTLED = 10, 2
 # The strip over the first cell in which the title and the mark of the form's version stand.
 _HEAD = 40.0 * MM
-# A cell higher than this may hold a heading of two lines; so few rows of ink are none, and so little ink is dirt.
-_TALL, _LEAST_ROWS, _TRACE = 9.0 * MM, 12, 0.02
+# A cell higher than this may hold a heading of two lines; so few rows of ink are none.
+_TALL, _LEAST_ROWS = 9.0 * MM, 12
 # A page with a smaller share of ink is blank.
 _BLANK_SHARE = 0.0005
+
+# A heading is told by its likelihood, letter by letter, where it is so likely and so much likelier than any other.
+_LIKELY_HEADING, _CLEARLY = -4.0, 1.0
 
 Verify = Callable[[bytes, bytes], bool]
 
@@ -66,27 +71,30 @@ class Scanner:
         self._library = library or forms.shipped()
         self._table = request_types.load()
         self._words = tuple(vocabulary(form) for form in self._library.forms)
+        self._headings = {
+            label: key for form in self._library.forms for key, labels in form.block_labels.items() for label in labels
+        }
 
     def scan(self, picture: Picture, page: int) -> Scan:
         """Every form on the picture; `page` is its number in the document, from 1."""
         ruled = find_grid(picture)
         if ruled is None:
             return Scan(problem=self._problem_without_grid(picture))
-        ruled = self._upright(ruled)
-        whole = self._printed(ruled, page)
-        found = [self._read(ruled, part) for part in split_forms(whole, self._library, self._table, noisy=True)]
+        flat = self._upright(FlatPage(ruled))
+        whole = self._printed(flat, page)
+        found = [self._read(flat, part) for part in split_forms(whole, self._library, self._table, noisy=True)]
         sheets = [each for each in found if isinstance(each, Sheet)]
         if not sheets:
             return Scan(problem=next(each for each in found if isinstance(each, str)))
-        return Scan(tuple(self._with_codes(sheets, ruled)))
+        return Scan(tuple(self._with_codes(sheets, flat.ruled)))
 
-    def _read(self, ruled: Ruled, part: Page) -> Sheet | str:
+    def _read(self, flat: FlatPage, part: Page) -> Sheet | str:
         texts = [*part.loose_lines(), *(cell.text for cell in part.cells)]
         form, grid = choose_form(part.cells, texts, self._library, self._table, noisy=True)
-        problem = kind_of_page(head_lines(part), texts, self._library, self._table, parts=grid.hits)
+        problem = kind_of_page(head_lines(part), texts, self._library, self._table, parts=grid.hits, noisy=True)
         if problem:
             return problem
-        return ScannedForm(self._recogniser, self._second, self._table, ruled, form, grid).sheet(part)
+        return ScannedForm(self._recogniser, self._second, self._table, flat, form, grid).sheet(part)
 
     def _with_codes(self, sheets: Sequence[Sheet], ruled: Ruled) -> list[Sheet]:
         """The sheets with what a code on the page says of them. A code belongs to the only form, or to the nearest."""
@@ -104,61 +112,54 @@ class Scanner:
 
     # --- which way is up
 
-    def _upright(self, ruled: Ruled) -> Ruled:
+    def _upright(self, flat: FlatPage) -> FlatPage:
         """The page with its text the right way up, told by the labels that can be read."""
-        here = self._labels_in(ruled)
+        here = self._labels_in(flat)
         if here >= _SETTLED:
-            return ruled
-        turned = ruled.half_turned()
-        return turned if self._labels_in(turned) > here else ruled
+            return flat
+        turned = FlatPage(flat.ruled.half_turned())
+        return turned if self._labels_in(turned) > here else flat
 
-    def _labels_in(self, ruled: Ruled) -> int:
+    def _labels_in(self, flat: FlatPage) -> int:
         """How many labels stand in the smallest cells, where labels are."""
-        small = sorted((box for box in ruled.boxes if _holds_text(box)), key=_area)
-        written = (
-            crop for box in small if not ink.is_blank(crop := cut(ruled.picture, box), mm=ruled.picture.dpi / 25.4)
-        )
-        probes = [crop for crop, _ in zip(written, range(_PROBES), strict=False)]
-        seen = self._recogniser.read([Crop(crop, Mask.LABEL) for crop in probes])
-        return sum(self._is_label(each.text) for each in seen)
+        small = sorted((box for box in flat.ruled.boxes if _holds_text(box)), key=_area)
+        written = (inside for box in small if not (inside := flat.inside(box)).is_blank)
+        probes = [Crop(inside, Mask.LABEL) for inside in islice(written, _PROBES)]
+        return sum(self._is_label(each.text) for each in self._recogniser.read(probes))
 
     # --- what is printed
 
-    def _printed(self, ruled: Ruled, number: int) -> Page:
+    def _printed(self, flat: FlatPage, number: int) -> Page:
         """The page with what is recognised in its cells and above them. In cells of marks ink tells; the seal box stays
         empty, for a seal is no text."""
-        wanted = [box for box in ruled.boxes if _holds_text(box)]
-        seen = self._recogniser.read([Crop(cut(ruled.picture, box), Mask.LABEL) for box in wanted])
+        wanted = [box for box in flat.ruled.boxes if _holds_text(box) and not flat.inside(box).is_blank]
+        seen = self._recogniser.read([Crop(flat.inside(box), Mask.LABEL) for box in wanted])
         texts = {box: each.text for box, each in zip(wanted, seen, strict=True)}
         for box in wanted:
             if box.y1 - box.y0 > _TALL and not self._is_label(texts[box]):
-                texts[box] = self._read_halves(cut(ruled.picture, box)) or texts[box]
-        mm = ruled.picture.dpi / 25.4
-        texts |= {box: MARKS[ink.ticked(cut(ruled.picture, box), mm=mm)] for box in ruled.boxes if _holds_mark(box)}
-        cells = tuple(_cell(box, texts.get(box, "")) for box in ruled.boxes)
-        width, height = _size(ruled.picture)
-        return Page(number, width, height, Route.SCAN, cells, self._head(ruled.picture, cells))
+                texts[box] = self._heading(flat.inside(box)) or texts[box]
+        texts |= {box: MARKS[flat.inside(box).ticked] for box in flat.ruled.boxes if _holds_mark(box)}
+        cells = tuple(_cell(box, texts.get(box, "")) for box in flat.ruled.boxes)
+        width, height = _size(flat.picture)
+        return Page(number, width, height, Route.SCAN, cells, self._head(flat.picture, cells))
 
     def _is_label(self, text: str) -> bool:
         return bool(text) and any(words.closest(text) for words in self._words)
 
-    def _read_halves(self, pixels: Pixels) -> str | None:
-        """The label of a tall cell whose two bold lines nearly touch: parted where the rows have the least ink."""
-        bits = ink.ink(ink.clean(pixels))
-        rows = np.flatnonzero(bits.sum(axis=1) > bits.shape[1] * _TRACE)
-        if len(rows) < _LEAST_ROWS:
+    def _heading(self, inside: Inside) -> str | None:
+        """The heading of a block in a tall cell: whichever it can be, where its two bold lines nearly touch."""
+        line = _in_one_line(inside)
+        if line is None:
             return None
-        top, bottom = int(rows[0]), int(rows[-1]) + 1
-        third = (bottom - top) // 3
-        middle = top + third + int(np.argmin(bits[top + third : bottom - third].sum(axis=1)))
-        halves = self._recogniser.read(
-            [
-                Crop(pixels[max(0, top - 3) : middle], Mask.LABEL, lines=False),
-                Crop(pixels[middle : bottom + 3], Mask.LABEL, lines=False),
-            ]
-        )
-        text = "".join(half.text for half in halves)
-        return text if self._is_label(text) else None
+        crop = Crop(line, Mask.LABEL, lines=False)
+        [seen] = self._recogniser.read([crop])
+        if self._is_label(seen.text):
+            return seen.text
+        scores = dict(zip(self._headings, self._recogniser.score(crop, list(self._headings)), strict=True))
+        best = max(scores, key=lambda label: scores[label])
+        others = [score for label, score in scores.items() if self._headings[label] != self._headings[best]]
+        clear = scores[best] >= _LIKELY_HEADING and scores[best] - max(others, default=-np.inf) >= _CLEARLY
+        return best if clear else None
 
     def _head(self, picture: Picture, cells: Sequence[Cell]) -> tuple[Run, ...]:
         """The lines over the first cell, where the title and the mark of the version stand."""
@@ -166,8 +167,7 @@ class Scanner:
         top = max(0.0, bottom - _HEAD)
         if bottom - top < _LOWEST:
             return ()
-        width, _ = _size(picture)
-        strip = cut(picture, Box(0, top, width, bottom), inset=0)
+        strip = picture.pixels[round(top * picture.points) : round(bottom * picture.points)]
         spans = ink.find_lines(ink.clean(strip))
         crops = [Crop(strip[span.y0 : span.y1, span.x0 : span.x1], Mask.ANY, lines=False) for span in spans]
         scale = picture.points
@@ -186,7 +186,7 @@ class Scanner:
         if float(np.mean(ink.ink(ink.clean(picture.pixels)))) < _BLANK_SHARE:
             return "blank_page"
         texts = [run.text for run in self._head(picture, ())]
-        return kind_of_page(texts, texts, self._library, self._table, parts=0) or "not_a_form"
+        return kind_of_page(texts, texts, self._library, self._table, parts=0, noisy=True) or "not_a_form"
 
 
 def _holds_text(box: Box) -> bool:
@@ -200,6 +200,29 @@ def _holds_text(box: Box) -> bool:
 def _holds_mark(box: Box) -> bool:
     width, height = box.x1 - box.x0, box.y1 - box.y0
     return max(width, height) <= _MARK_CELL
+
+
+def _in_one_line(inside: Inside) -> Pixels | None:
+    """Two lines that nearly touch, side by side: parted where the rows between them have the least ink."""
+    if not inside.spans:
+        return None
+    top, bottom = min(span.y0 for span in inside.spans), max(span.y1 for span in inside.spans)
+    if bottom - top < _LEAST_ROWS:
+        return None
+    bits, pixels = ink.ink(inside.grey), inside.pixels
+    third = (bottom - top) // 3
+    middle = top + third + int(np.argmin(bits[top + third : bottom - third].sum(axis=1)))
+    height = max(middle - top, bottom - middle)
+    halves = []
+    for start, end in ((top, middle), (middle, bottom)):
+        columns = np.flatnonzero(bits[start:end].any(axis=0))
+        if not len(columns):
+            return None
+        half = pixels[start:end, max(0, int(columns[0]) - 1) : int(columns[-1]) + 2]
+        above = (height - (end - start)) // 2
+        edges = ((above, height - (end - start) - above), (1, 1), (0, 0))
+        halves.append(np.pad(half, edges, constant_values=int(np.percentile(pixels, 90))))
+    return np.concatenate(halves, axis=1)
 
 
 def _area(box: Box) -> float:

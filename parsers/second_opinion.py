@@ -16,6 +16,7 @@ import numpy as np
 from parsers import characters
 from parsers.corrections import correct
 from parsers.decoding import Mask
+from parsers.inside import Inside
 from parsers.lines import Line, lines_of
 from parsers.picture import Pixels
 
@@ -39,9 +40,10 @@ class SecondOpinion:
     def __init__(self, japanese: Any, latin: Any) -> None:  # noqa: ANN401 - tesserocr ships no types
         self._japanese, self._latin = japanese, latin
 
-    def read(self, pixels: Pixels, mask: Mask, *, several: bool = True) -> str:
+    def read(self, pixels: Pixels | Inside, mask: Mask) -> str:
         """The text of a crop as tesseract reads it, with the same corrections as the first reading."""
-        return correct(mask, "".join(self._read(line, mask) for line in lines_of(pixels, several=several)).strip())
+        lines = pixels.lines if isinstance(pixels, Inside) else lines_of(pixels)
+        return correct(mask, "".join(self._read(line, mask) for line in lines).strip())
 
     def _read(self, line: Line, mask: Mask) -> str:
         engine = self._japanese if mask in (Mask.JAPANESE, Mask.LABEL, Mask.ANY, Mask.DATE) else self._latin

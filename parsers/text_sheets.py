@@ -7,6 +7,7 @@ Pure but for the rendering of the seal box. What a label means is decided in `pa
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from config.forms import Form, Library
 from config.request_types import Table
@@ -29,6 +30,9 @@ READABLE = frozenset({Route.TEXT, Route.ACROFORM})
 _LEAST_PARTS = 8
 # What a field is worth whose text is odd: below rules.SURE, so that staff see it first.
 _UNSURE = 0.5
+
+# A title that was recognised is ours where it is this much like one of ours; those of other services share a third.
+_ALIKE = 0.8
 
 _TITLE = re.compile("[^。、:：]{1,60}(申請書|申込書|届出書|変更届|依頼書)")
 _COMPANION = re.compile("送付|送り状|ご案内|規定|規約|約款|添付書類|ご連絡")
@@ -94,20 +98,27 @@ def read_leaf(document: Document, leaf: Leaf, library: Library, table: Table, *,
 
 
 def kind_of_page(
-    head: Iterable[str], texts: Sequence[str], library: Library, table: Table, *, parts: int
+    head: Iterable[str], texts: Sequence[str], library: Library, table: Table, *, parts: int, noisy: bool = False
 ) -> str | None:
     """What a page is that is no form of ours; None where it is one.
 
     `head` are the lines in which a title may stand, `texts` everything on the page, `parts` the number of labelled
-    parts that were found.
+    parts that were found. `noisy` tells that all of it comes from recognition.
     """
     titles = [title for text in head if (title := _title(text, table))]
     ours = {fold_label(title) for known in library.forms for title in known.titles}
-    if titles and not ours.intersection(titles):
+    if titles and not any(_same_title(title, known, noisy=noisy) for title in titles for known in ours):
         return "other_service"
     if parts >= _LEAST_PARTS:
         return None
     return "cover_or_terms" if _COMPANION.search(characters.drop_spaces("".join(texts))) else "not_a_form"
+
+
+def _same_title(title: str, known: str, *, noisy: bool) -> bool:
+    if title == known:
+        return True
+    seen, meant = characters.fold_look(title), characters.fold_look(known)
+    return noisy and SequenceMatcher(None, seen, meant, autojunk=False).ratio() >= _ALIKE
 
 
 def _title(text: str, table: Table) -> str | None:

@@ -51,8 +51,8 @@ def features(line: Pixels, centre: float) -> Features | None:
     if letter is None:
         return None
     plane = cv2.resize(letter, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    plane = cv2.GaussianBlur(plane, (0, 0), 0.8)
-    across, down = cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1)
+    soft = cv2.GaussianBlur(plane, (0, 0), 0.8)
+    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
     size, angle = cv2.cartToPolar(across, down)
     # Dark on white and which side is which: a full turn of directions, each edge shared by the two nearest.
     place = angle * (_DIRECTIONS / (2 * np.pi))

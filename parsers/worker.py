@@ -112,8 +112,9 @@ def recogniser() -> Callable[[Channel, Frame], Frame]:
     """What answers as a recogniser. Loads the model, which takes about a second."""
     from parsers.recogniser import Recogniser  # noqa: PLC0415 - heavy, and a reader has no use for them
     from parsers.scanner import Scanner  # noqa: PLC0415
+    from parsers.second_opinion import open_second_opinion  # noqa: PLC0415
 
-    scanner = Scanner(Recogniser())
+    scanner = Scanner(Recogniser(), second=open_second_opinion())
 
     def answer(_: Channel, asked: Frame) -> Frame:
         page = asked.body.get("page")

@@ -1,6 +1,6 @@
 """Mutated PDFs through the reading, to show that nothing but a Reading or a ParseError ever comes out.
 
-    python -P -m tools.fuzz_pdf [--count 100000] [--seed 1] [--first 0] [--jobs 1] [--report docs/soak/fuzz_pdf.md]
+    python -m tools.fuzz_pdf [--count 100000] [--seed 1] [--first 0] [--jobs 1] [--report docs/soak/fuzz_pdf.md]
 
 Every mutant follows from the seed and its number alone, so a finding is repeated by `--first NUMBER --count 1`. Reading
 is in this process, because an exception of ours is what is looked for; each job has the limits of a confined reader
@@ -284,7 +284,7 @@ def report(
     lines = [
         "# 100,000 mutated PDFs",
         "",
-        "Written by `python -P -m tools.fuzz_pdf` (what is mutated and how: its head). `read`: a reading came",
+        "Written by `python -m tools.fuzz_pdf` (what is mutated and how: its head). `read`: a reading came",
         "out; the other words are kinds of ParseError, `limit` is a mutant stopped by time or memory, `crash` one that",
         "ended a C library: in the service both cost one confined child and are `too_costly`. A FINDING is any other",
         "exception; there must be none.",

@@ -2,9 +2,13 @@
 # Installs the Debian packages that the tests need (or those named), if any is missing and we may; `.ci/run` uses it too.
 set -euo pipefail
 
-# openssl is the independent judge of certificates, CRLs and PKCS#12 files.
+# openssl is the independent judge of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
+# scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto.
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(openssl)
+[ ${#wanted[@]} -gt 0 ] || wanted=(
+    openssl tesseract-ocr-eng tesseract-ocr-jpn
+    fonts-ipaexfont-gothic fonts-vlgothic fonts-ipafont fonts-noto-cjk
+)
 
 missing=()
 for package in "${wanted[@]}"; do

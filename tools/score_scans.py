@@ -117,8 +117,9 @@ def make_recognise(threads: int) -> Recognise:
     """What looks at pictures of pages, in this process."""
     from parsers.recogniser import Recogniser  # noqa: PLC0415 - after tesserocr is or is not there
     from parsers.scanner import Scanner  # noqa: PLC0415
+    from parsers.second_opinion import open_second_opinion  # noqa: PLC0415
 
-    return Scanner(Recogniser(threads)).scan
+    return Scanner(Recogniser(threads), second=open_second_opinion()).scan
 
 
 def judge_all(paths: Sequence[Path], *, jobs: int, second_opinion: bool) -> list[Page]:

@@ -1,6 +1,6 @@
-"""Train the classifier of letter variants (`parsers/variants.npz`): a few thousand letters drawn, spoilt, and separated.
+"""Train the classifier of letter variants (`parsers/variants.npz`): thousands of letters drawn, spoilt, separated.
 
-    python -m tools.train_variants --out parsers/variants.npz
+    .venv/bin/python -m tools.train_variants --samples 260 --out parsers/variants.npz
 
 Draws with the Japanese fonts installed on this machine; a font that has only one glyph for two letters is left out for
 them. Seeded: the same fonts give the same weights.
@@ -59,7 +59,7 @@ def sample(rng: random.Random, path: str, char: str) -> np.ndarray | None:
     before = "".join(rng.choice(pool) for _ in range(rng.randint(0, 2)))
     after = "".join(rng.choice(pool) for _ in range(rng.randint(0, 3)))
     words = before + char + after + ("" if len(before + after) else rng.choice(pool))
-    left, top, right, bottom = font.getbbox(words)
+    _left, top, right, bottom = font.getbbox(words)
     margin = 8 * times
     image = Image.new("L", (right + 2 * margin, bottom - top + 2 * margin), 255)
     ImageDraw.Draw(image).text((margin, margin - top), words, font=font, fill=0)
@@ -125,7 +125,7 @@ def main() -> None:
         sure = likely.max(axis=1) / likely.sum(axis=1) > 0.95
         wrong = (scores.argmax(axis=1) != labels[unseen])[sure].mean() if sure.any() else float("nan")
         print(
-            f"{group}: {len(fonts)} fonts, unseen fonts right {right:.1%}, sure {sure.mean():.1%}, wrong of those {wrong:.2%}",
+            f"{group}: {len(fonts)} fonts; on unseen ones right {right:.1%}, sure {sure.mean():.1%}, wrong {wrong:.2%}",
             flush=True,
         )
         stored[f"g{index}"] = separate(data, labels, len(group)).astype(np.float32)

@@ -107,7 +107,6 @@ def test_a_defect_is_not_in_order_and_a_warning_is(lra, name, code):
         ("encrypted.pdf", "encrypted"),
         ("truncated.pdf", "damaged"),
         ("form.xlsx", "spreadsheet"),
-        ("image_only.pdf", "no_text_layer"),
         ("other_service.pdf", "other_service"),
     ],
 )
@@ -121,6 +120,16 @@ def test_a_bad_file_is_a_problem_of_its_own_and_not_in_order(lra, name, problem)
     assert people.code == 1
     assert f"[{problem}]" in people.out
     assert any("ぁ" <= char <= "ん" for char in people.out), "staff read Japanese"
+
+
+def test_a_scan_is_read_and_what_is_not_sure_of_it_is_marked(lra):
+    answered = lra("read", sample("image_only.pdf"), "--json")
+    (application,) = answered.document["applications"]
+    assert (application["request_type"], application["route"]) == ("new_issue", "scan")
+    assert application["fields"]["user.email"]["value"] == "hanako.yamada@aozora-denki.example"
+    assert all(0 <= field["confidence"] <= 1 for field in application["fields"].values())
+    assert not [found for found in application["findings"] if found["severity"] == "defect"]
+    assert "読み取り方法：scan" in lra("read", sample("image_only.pdf")).out
 
 
 def test_several_forms_are_counted_for_people(lra):

@@ -30,6 +30,7 @@ NAMES = [
     "mailbox",
     "mail server",
     "letters",
+    "confined readers",
     "clock",
 ]
 

@@ -101,6 +101,7 @@ def test_a_child_inherits_no_environment_and_no_open_file(attempts):
         "PYTHONDONTWRITEBYTECODE",
         "OPENBLAS_NUM_THREADS",
         "OMP_NUM_THREADS",
+        "TESSDATA_PREFIX",
         "LD_LIBRARY_PATH",  # set by OpenCV for itself
     }
     # Three that lead nowhere and the socket to the service.

@@ -17,12 +17,16 @@ MENDED = [
     (Mask.JAPANESE, "3丁目l1番2号", "3丁目11番2号"),
     (Mask.JAPANESE, "営業グルーブ", "営業グループ"),
     (Mask.JAPANESE, "ABCテツク", "ABCテック"),
+    (Mask.JAPANESE, "黒澤力才リ", "黒澤カオリ"),
+    (Mask.JAPANESE, ".トータル株式会社・・", "トータル株式会社"),
     (Mask.MAIL, "mio zen@hikari-log.jp", "mio_zen@hikari-log.jp"),
     (Mask.MAIL, "mio@hikari-log.co.ip", "mio@hikari-log.co.jp"),
     (Mask.MAIL, "Taro.Ito@example.Jp", "Taro.Ito@example.jp"),
+    (Mask.MAIL, "yamadal9@sato.example.jp", "yamada19@sato.example.jp"),
     (Mask.PHONE, "06-3808 0047", "06-3808-0047"),
     (Mask.POSTAL, "〒1000099", "100-0099"),
     (Mask.ENGLISH, "Ryo QIu", "Ryo QIU"),
+    (Mask.ENGLISH, "Total CO.,LTD..", "Total CO.,LTD."),
     (Mask.DATE, "今和6年7月1日", "令和6年7月1日"),
 ]
 KEPT = [

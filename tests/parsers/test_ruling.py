@@ -164,7 +164,6 @@ def test_a_box_maps_back_to_the_place_on_the_page_where_it_was(turn, half):
         assert np.hypot(expected[:, 0] - box.x0, expected[:, 1] - box.y0).min() < 1
 
 
-@pytest.mark.xfail(reason="strokes of a seal in one row, and a hole beside a corner, still divide or open a cell")
 def test_holes_folds_staples_and_a_red_seal_divide_no_cell():
     picture, truth = clean("new_issue")
     pixels = picture.pixels.astype(np.float32)

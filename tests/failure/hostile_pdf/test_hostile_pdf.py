@@ -45,7 +45,7 @@ def parts(count):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("names", parts(12), ids=lambda names: names[0])
+@pytest.mark.parametrize("names", parts(8), ids=lambda names: names[0])
 def test_a_hostile_file_is_a_reading_or_an_item_for_staff_in_bounded_time(reader, expected, names):
     for name in names:
         data, began = CASES[name](), time.monotonic()
