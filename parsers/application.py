@@ -79,8 +79,9 @@ def read_document(
     return Reading(tuple(applications), tuple(Problem(code, PROBLEM_SENTENCES[code], number) for code, number in named))
 
 
-# Pages that their words have named: a look at the picture would say nothing new.
-_TOLD_APART = frozenset({"cover_or_terms", "other_service"})
+# Pages that their words have named: a look at the picture would say nothing new. The name of another service is not
+# among them, for a font that lies about a letter of our title makes one.
+_TOLD_APART = frozenset({"cover_or_terms"})
 # Drawn pages have no resolution of their own; at this one 8-point letters are 30 pixels high.
 _DRAWN_DPI = 200.0
 

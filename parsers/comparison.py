@@ -16,6 +16,8 @@ from parsers.sheet import Entry, Sheet
 
 # Clean print is recognised to well over nine letters in ten; a font that lies changes most of them.
 _LEAST_LIKENESS = 0.75
+# The certificate goes to the address, and clean digits are not misread: here one letter in twenty is too much.
+_EXACT, _NEARLY_ALL = frozenset({Kind.MAIL, Kind.PHONE, Kind.POSTAL_CODE, Kind.DATE}), 0.95
 _UNSURE = 0.5
 
 
@@ -60,6 +62,5 @@ def _alike(key: str, text: str, seen: str) -> bool:
     if not ours or not theirs:
         return False
     likeness = SequenceMatcher(None, ours, theirs, autojunk=False).ratio()
-    # The certificate goes to this address, so one strange letter in twenty is already too much.
-    least = 0.95 if key != "request_type" and normalise.kind_of(key) is Kind.MAIL else _LEAST_LIKENESS
+    least = _NEARLY_ALL if key != "request_type" and normalise.kind_of(key) in _EXACT else _LEAST_LIKENESS
     return likeness >= least

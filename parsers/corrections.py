@@ -19,8 +19,12 @@ _TO_KATAKANA = dict(zip(_KANJI, _KATAKANA, strict=True))
 _AS_KATAKANA = str.maketrans(_TO_KATAKANA)
 # Two and more of them before katakana are no kanji: 力才リ is カオリ.
 _RUN_IN_KATAKANA = re.compile("[力口工八夕卜千才丿厶]{2,}(?=[ァ-ヺー])")
-# Dust at either end of a line; no Japanese value begins or ends with a dot.
-_SPECKS = re.compile(r"^[\s・.,、。｡､]+|[\s・.,、。｡､]+$")
+# Dust at either end of a line. No Japanese value begins or ends with a dot, but a sentence ends with one after kana.
+_SPECKS = re.compile(r"^[\s・.,、。｡､]+|(?<![ぁ-ゖ])[\s・.,、。｡､]+$|(?<=[ぁ-ゖ])[\s・.,、｡､]+$")
+# Forms of letters that only a recogniser writes: names are printed with the others, by far.
+_PLAIN = str.maketrans("薰黑", "薫黒")
+# ハーモニー and the like, in which every letter has its kanji.
+_LONG_KATAKANA = ((re.compile("八[一ー](?=[ァ-ヺ])"), "ハー"), (re.compile("(?<=[ァ-ヺ])二[一ー]"), "ニー"))
 _HIRAGANA_ALIKE = dict(zip("へべぺり", "ヘベペリ", strict=True))
 _KATAKANA_ALIKE = {katakana: hiragana for hiragana, katakana in _HIRAGANA_ALIKE.items()}
 # Words in which the kanji stands although katakana is beside it: カワバタ力学, マルイチ一番館, カトウ工業.
@@ -60,7 +64,9 @@ def _is_kanji(char: str) -> bool:
 
 
 def _japanese(text: str) -> str:
-    text = _SPECKS.sub("", text)
+    text = _SPECKS.sub("", text).translate(_PLAIN)
+    for misread, word in _LONG_KATAKANA:
+        text = misread.sub(word, text)
     text = _RUN_IN_KATAKANA.sub(lambda run: run[0].translate(_AS_KATAKANA), text)
     return _company_form(_digits_in(_small_kana(_dashes(_scripts(_dashes(_twins(text)))))))
 
@@ -81,7 +87,7 @@ def _scripts(text: str) -> str:
 
 
 def _ends_word(char: str, before: str, after: str) -> bool:
-    """Whether り ends a hiragana word before katakana, as in ひまわりエンジニアリング; リー and リン go on in katakana."""
+    """Whether り ends a hiragana word before katakana, as in ひまわりエンジニアリング; リー and リン go on."""
     return char == "リ" and bool(before) and _is_hiragana(before) and after in "アイウエオカキクケコサシスセソタチテト"
 
 

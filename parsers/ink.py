@@ -36,6 +36,9 @@ _BORDER = 0.55
 _SMALLEST_BOX, _LARGEST_BOX = 1.7, 8.0
 
 
+# A gap of so many heights of a line parts it from what comes in over the border: more than a wide blank. So far, in mm,
+# that reaches in.
+_STRANGE, _REACH_IN = 1.7, 9.0
 # Ink this many heights of a line away from it is no part of it.
 _FAR = 0.7
 
@@ -200,15 +203,48 @@ def is_blank(crop: Pixels, *, mm: float) -> bool:
 
 def find_lines(grey: Pixels) -> list[Span]:
     """The lines of text in a cleaned crop, top to bottom, each as tight as its ink."""
+    return search_lines(grey)[0]
+
+
+def search_lines(grey: Pixels) -> tuple[list[Span], bool]:
+    """The lines of text, and whether something was left out that comes in over the right border far behind them."""
     bits = _written(grey)
     rows = np.flatnonzero(bits.any(axis=1))
     if not len(rows):
-        return []
+        return [], False
     lines = []
     for group in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
         columns = np.flatnonzero(bits[group[0] : group[-1] + 1].any(axis=0))
         lines.append(Span(int(columns[0]), int(group[0]), int(columns[-1]) + 1, int(group[-1]) + 1))
-    return _merged(lines, height=len(grey))
+    merged = _merged(lines, height=len(grey))
+    kept = [_without_strangers(line, bits) for line in merged]
+    return kept, kept != merged
+
+
+def _without_strangers(line: Span, bits: Bits) -> Span:
+    """The line without what comes in over the right border far behind it: on a grey scan, the seal beside the cell."""
+    if line.x1 < bits.shape[1] - 1:
+        return line
+    columns = np.flatnonzero(bits[line.y0 : line.y1].any(axis=0))
+    gaps = np.diff(columns)
+    widest = int(gaps.argmax()) if len(gaps) else 0
+    if not len(gaps) or gaps[widest] < _STRANGE * (line.y1 - line.y0) or widest < len(gaps) * 0.3:
+        return line
+    rows = np.flatnonzero(bits[line.y0 : line.y1, : columns[widest] + 1].any(axis=1))
+    return Span(line.x0, line.y0 + int(rows[0]), int(columns[widest]) + 1, line.y0 + int(rows[-1]) + 1)
+
+
+def is_at_border(grey: Pixels, *, mm: float) -> bool:
+    """Whether all ink of a cleaned crop hangs on its left or right border and is no wider than a letter: rather the
+    edge of a seal or a crooked ruling line than writing."""
+    width = grey.shape[1]
+    reach = min(_REACH_IN * mm, 0.3 * width)
+    found = marks(grey, mm=mm)
+    return bool(found) and all(
+        (span.x1 <= reach and any(other.x0 <= 1 and other.x1 >= span.x0 for other in found))
+        or (span.x0 >= width - reach and any(other.x1 >= width - 1 and other.x0 <= span.x1 for other in found))
+        for span in found
+    )
 
 
 def _written(grey: Pixels) -> Bits:

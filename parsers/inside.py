@@ -31,9 +31,13 @@ class Inside:
         return ink.clean(self.pixels)
 
     @cached_property
+    def _searched(self) -> tuple[list[Span], bool]:
+        return ink.search_lines(self.grey)
+
+    @property
     def spans(self) -> list[Span]:
         """The lines of text, each as tight as its ink."""
-        return ink.find_lines(self.grey)
+        return self._searched[0]
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -44,6 +48,11 @@ class Inside:
     def is_blank(self) -> bool:
         """Whether nothing is written here."""
         return not ink.marks(self.grey, mm=self.mm)
+
+    @cached_property
+    def is_at_border(self) -> bool:
+        """Whether all that is here hangs on a border; see `ink.is_at_border`."""
+        return ink.is_at_border(self.grey, mm=self.mm)
 
     @cached_property
     def ticked(self) -> bool | None:
@@ -57,8 +66,9 @@ class Inside:
 
     @property
     def touches_border(self) -> bool:
-        """Whether print begins at the very border, where a thin letter may be taken for the ruling line."""
-        return any(span.x0 <= 1 or span.x1 >= self.pixels.shape[1] - 1 for span in self.spans)
+        """Whether print reaches the very border, where a thin letter may be taken for the ruling line and a stranger's
+        ink for a letter."""
+        return self._searched[1] or any(span.x0 <= 1 or span.x1 >= self.pixels.shape[1] - 1 for span in self.spans)
 
     def as_one_line(self) -> list[Line]:
         """All the ink as one line; none where there is no ink."""

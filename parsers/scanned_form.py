@@ -66,6 +66,8 @@ class ScannedForm:
         if inside.is_blank:
             # Nothing is there, as far as the page goes.
             return Entry("", _UNSURE, place, ("cut_off",)) if self._is_cut(cell.box) else Entry("", 1.0, place)
+        if inside.is_at_border:
+            return Entry("", _UNSURE, place, ("touches_border",))
         [seen] = self.recogniser.read([Crop(inside, mask)])
         second = self.second.read(inside, mask) if self.second else None
         signs = (*self._signs(cell.box, inside), *seen.doubts)

@@ -21,6 +21,7 @@ from parsers.code_sheet import merge
 from parsers.codes import CodeError, decode, find_codes
 from parsers.document import Page
 from parsers.form_choice import choose_form
+from parsers.ink import Span
 from parsers.inside import MM, FlatPage, Inside
 from parsers.page_parts import head_lines, split_forms
 from parsers.picture import Picture, Pixels
@@ -44,6 +45,8 @@ _PROBES, _SETTLED = 10, 2
 _HEAD = 40.0 * MM
 # A cell higher than this may hold a heading of two lines; so few rows of ink are none.
 _TALL, _LEAST_ROWS = 9.0 * MM, 12
+# A row of a line of text has this share of ink at least; such a line is so high, in mm, and no higher.
+_INKED, _LOWEST_LINE, _HIGHEST_LINE = 0.003, 1.6, 14.0
 # A page with a smaller share of ink is blank.
 _BLANK_SHARE = 0.0005
 
@@ -163,12 +166,12 @@ class Scanner:
 
     def _head(self, picture: Picture, cells: Sequence[Cell]) -> tuple[Run, ...]:
         """The lines over the first cell, where the title and the mark of the version stand."""
-        bottom = min((cell.box.y0 for cell in cells), default=_HEAD)
-        top = max(0.0, bottom - _HEAD)
+        bottom = min((cell.box.y0 for cell in cells), default=_size(picture)[1] / 3)
+        top = max(0.0, bottom - _HEAD) if cells else 0.0
         if bottom - top < _LOWEST:
             return ()
         strip = picture.pixels[round(top * picture.points) : round(bottom * picture.points)]
-        spans = ink.find_lines(ink.clean(strip))
+        spans = _lines_across(ink.ink(ink.clean(strip)), picture.dpi / 25.4)
         crops = [Crop(strip[span.y0 : span.y1, span.x0 : span.x1], Mask.ANY, lines=False) for span in spans]
         scale = picture.points
         return tuple(
@@ -200,6 +203,20 @@ def _holds_text(box: Box) -> bool:
 def _holds_mark(box: Box) -> bool:
     width, height = box.x1 - box.x0, box.y1 - box.y0
     return max(width, height) <= _MARK_CELL
+
+
+def _lines_across(bits: ink.Bits, mm: float) -> list[Span]:
+    """The lines of text in a strip of the page, noise and rules left out, with a rim of white."""
+    rows = np.flatnonzero(bits.sum(axis=1) > _INKED * bits.shape[1])
+    lines = []
+    for group in np.split(rows, np.flatnonzero(np.diff(rows) > 0.4 * mm) + 1) if len(rows) else ():
+        top, bottom = int(group[0]), int(group[-1]) + 1
+        columns = np.flatnonzero(bits[top:bottom].any(axis=0))
+        if _LOWEST_LINE * mm <= bottom - top <= _HIGHEST_LINE * mm:
+            rim = round(mm)
+            x0, x1 = max(0, int(columns[0]) - rim), min(bits.shape[1], int(columns[-1]) + rim)
+            lines.append(Span(x0, max(0, top - rim), x1, min(bits.shape[0], bottom + rim)))
+    return lines
 
 
 def _in_one_line(inside: Inside) -> Pixels | None:

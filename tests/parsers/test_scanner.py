@@ -1,0 +1,211 @@
+"""Pictures of forms: what a printed page says, its picture says too, whichever way it lies."""
+
+import io
+import json
+from datetime import date
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DecodedStreamObject, NameObject
+
+from config import request_types
+from parsers.application import read
+from parsers.picture import Picture
+from parsers.reading import Route, SealVerdict
+from parsers.recogniser import Recogniser
+from parsers.rendering import render
+from parsers.scan import PROBLEMS
+from parsers.scanner import Scanner
+
+SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+DAY = date(2024, 7, 1)
+
+
+@pytest.fixture(scope="module")
+def scanner():
+    return Scanner(Recogniser(threads=1))
+
+
+def page_of(name, dpi=200):
+    return render((SAMPLES / f"{name}.pdf").read_bytes(), 1, dpi=dpi)
+
+
+def worn(picture, *, angle=0.0, turn=0, grey=False, seed=1):
+    """The picture as an office scanner gives it: askew, noisy, squeezed; `turn` is in quarters."""
+    height, width = picture.pixels.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
+    pixels = cv2.warpAffine(picture.pixels, matrix, (width, height), borderValue=(250, 250, 250))
+    noise = np.random.default_rng(seed).normal(0, 4, pixels.shape[:2])
+    pixels = np.clip(pixels.astype(np.float32) + noise[:, :, None], 0, 255).astype(np.uint8)
+    if grey:
+        pixels = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
+    squeezed = cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR)
+    return Picture(np.ascontiguousarray(np.rot90(squeezed, turn)), picture.dpi)
+
+
+def as_pdf(picture):
+    """The picture alone on a page of its size, as scanners write it."""
+    out = io.BytesIO()
+    Image.fromarray(picture.pixels).save(out, "PDF", resolution=picture.dpi, quality=90)
+    return out.getvalue()
+
+
+def truth_of(name):
+    return json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))["applications"][0]
+
+
+def plain(text):
+    return "".join((text or "").split())
+
+
+def wrong_fields(application, truth):
+    return {
+        key: (value, application.value(key))
+        for key, value in truth["fields"].items()
+        if plain(application.value(key)) != plain(value)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("new_issue", {}),
+        ("reissue__margin", {"angle": 1.5}),
+        ("handover__columns", {"turn": 1, "angle": -1.0}),
+        ("cancellation__with_date", {"turn": 2}),
+        ("registration_change__font_noto", {"turn": 3, "grey": True}),
+        ("old_form", {"grey": True, "angle": 0.5}),
+    ],
+)
+def test_a_scan_says_what_the_page_says(scanner, name, how):
+    truth = truth_of(name)
+    found = read(as_pdf(worn(page_of(name), **how)), received_on=DAY, recognise=scanner.scan)
+    assert not found.problems
+    [application] = found.applications
+    assert application.route is Route.SCAN
+    assert application.request_type.value == truth["request_type"]
+    assert application.form_version == truth["form_version"]
+    assert dict(application.confirmations) == truth["confirmations"]
+    wrong = wrong_fields(application, truth)
+    # One letter of a form may be misread; then it must not look certain.
+    assert len(wrong) <= 1, wrong
+    assert all(application.fields[key].confidence < 0.9 for key in wrong), wrong
+    assert application.seal.verdict is not SealVerdict.ABSENT
+
+
+def test_every_value_of_a_scan_has_its_place_on_the_page_as_it_came(scanner):
+    straight = scanner.scan(worn(page_of("new_issue")), 1).sheets[0]
+    turned = scanner.scan(worn(page_of("new_issue"), turn=2), 1).sheets[0]
+    picture = page_of("new_issue")
+    width, height = picture.width / picture.points, picture.height / picture.points
+    for key, entry in straight.entries.items():
+        box = turned.entries[key].box
+        back = (width - box.x1, height - box.y1, width - box.x0, height - box.y0)
+        assert max(abs(a - b) for a, b in zip(back, entry.box, strict=True)) < 4, key
+
+
+def test_without_a_second_opinion_no_mail_address_of_a_picture_is_certain(scanner):
+    sheet = scanner.scan(worn(page_of("new_issue")), 1).sheets[0]
+    mails = [entry for key, entry in sheet.entries.items() if key.endswith("email") and entry.raw]
+    assert mails
+    assert all(entry.confidence < 0.9 for entry in mails)
+
+
+def test_a_page_without_a_seal_is_not_taken_for_sealed(scanner):
+    assert scanner.scan(worn(page_of("new_issue__no_seal")), 1).sheets[0].seal.verdict is not SealVerdict.PRESENT
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_seal_that_is_there_is_never_called_absent(scanner, grey):
+    for name in ("new_issue", "reissue", "registration_change", "new_issue__black_seal"):
+        assert scanner.scan(worn(page_of(name), grey=grey), 1).sheets[0].seal.verdict is not SealVerdict.ABSENT
+
+
+def test_two_forms_on_one_sheet_are_two_applications(scanner):
+    pages = [worn(page_of(name, dpi=212)).pixels for name in ("new_issue", "reissue")]
+    sheet = np.concatenate(pages, axis=1)
+    small = Picture(cv2.resize(sheet, None, fx=0.7071, fy=0.7071, interpolation=cv2.INTER_AREA), 212.0)
+    found = scanner.scan(small, 1)
+    assert [sheet.kind.raw for sheet in found.sheets] == ["新規発行", "再発行"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("terms_only", "cover_or_terms"), ("other_service", "other_service")])
+def test_a_picture_of_another_page_is_told_by_its_words(scanner, name, code):
+    assert scanner.scan(worn(page_of(name)), 1).problem == code
+
+
+def test_a_blank_sheet_is_told(scanner):
+    assert scanner.scan(Picture(np.full((2339, 1654, 3), 252, np.uint8), 200.0), 1).problem == "blank_page"
+
+
+def test_a_picture_with_a_hidden_text_layer_is_a_scan(scanner):
+    """Scanners write their own recognition under the picture: a guess, not what somebody typed."""
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(as_pdf(worn(page_of("new_issue"))))))
+    hidden = PdfReader(SAMPLES / "reissue.pdf").pages[0]
+    page = writer.pages[0]
+    page.merge_page(hidden, over=False)
+    out = io.BytesIO()
+    writer.write(out)
+    [application] = read(out.getvalue(), received_on=DAY, recognise=scanner.scan).applications
+    assert application.route is Route.SCAN
+    assert application.request_type is request_types.RequestType.NEW_ISSUE
+
+
+def lying(name, swaps):
+    """The sample with a ToUnicode table that takes letters for one another; what is drawn stays as it is."""
+    writer = PdfWriter(clone_from=PdfReader(SAMPLES / f"{name}.pdf"))
+    for font in writer.pages[0]["/Resources"]["/Font"].values():
+        table = font.get_object().get("/ToUnicode")
+        if table is None:
+            continue
+        text = table.get_object().get_data().decode("latin-1")
+        for first, second in swaps:
+            one, other = f"<{ord(first):04X}>", f"<{ord(second):04X}>"
+            text = text.replace(one, "<\0>").replace(other, one).replace("<\0>", other)
+        stream = DecodedStreamObject()
+        stream.set_data(text.encode("latin-1"))
+        font.get_object()[NameObject("/ToUnicode")] = writer._add_object(stream)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def test_letters_that_a_font_lies_about_are_caught_by_the_picture(scanner):
+    data = lying("new_issue", [("1", "7"), ("0", "9")])
+    [blind] = read(data, received_on=DAY).applications
+    assert blind.value("applicant.phone") != truth_of("new_issue")["fields"]["applicant.phone"]
+    assert blind.fields["applicant.phone"].confidence == 1.0
+    [application] = read(data, received_on=DAY, recognise=scanner.scan).applications
+    assert "unlike_picture" in application.fields["applicant.phone"].doubts
+    assert application.fields["applicant.phone"].confidence < 0.9
+    assert not application.fields["user.email"].doubts
+
+
+def test_a_form_whose_fonts_hide_what_it_is_is_read_by_its_picture(scanner):
+    """Such a title would make it a form of another service."""
+    data = lying("new_issue", [("b", "o"), ("C", "D")])
+    assert not read(data, received_on=DAY).applications
+    [application] = read(data, received_on=DAY, recognise=scanner.scan).applications
+    assert application.request_type is request_types.RequestType.NEW_ISSUE
+
+
+def test_honest_text_is_not_doubted_for_its_picture(scanner):
+    for name in ("new_issue", "handover__font_mincho"):
+        data = (SAMPLES / f"{name}.pdf").read_bytes()
+        [application] = read(data, received_on=DAY, recognise=scanner.scan).applications
+        assert application.route is Route.TEXT
+        assert not {key: value.doubts for key, value in application.fields.items() if value.doubts}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([72.0, 200.0, 400.0]), st.integers(0, 9))
+def test_any_picture_gives_a_scan(scanner, width, height, dpi, seed):
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = scanner.scan(Picture(noise, dpi), 1)
+    assert found.sheets or found.problem in PROBLEMS
