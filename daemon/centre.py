@@ -13,12 +13,14 @@ from pathlib import Path
 from ca.profiles import Profile, Role, load_profiles
 from ca.signer import Signer
 from config import request_types
+from config.forms import Library
 from config.request_types import Table
 from config.settings import Settings
 
 from .account import Account
 from .audit import Audit
 from .blobs import Blobs
+from .equipment import equipment_of
 from .imap import Mailbox
 from .letters import Office
 from .reader import Reader
@@ -54,6 +56,11 @@ class Centre:
         """The folder of what the world may fetch: certificates of the CA and its CRL."""
         return self.settings.data_dir / "public"
 
+    @property
+    def library(self) -> Library:
+        """The forms that this centre knows: what its readers read by, and what the rules name fields by."""
+        return self.reader.library
+
     def close(self) -> None:
         """Give back the database connections and end the confined children."""
         self.reader.close()
@@ -70,6 +77,8 @@ class Keys:
     signer: Signer
     audit_key: bytes
     token_key: bytes
+    form_code_public: bytes = b""
+    """The public half of the key that signs the codes on filled forms; empty where the centre has none."""
 
     def __repr__(self) -> str:
         return "Keys(hidden)"
@@ -90,7 +99,9 @@ def open_centre(
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Centre:
-    """Put a centre together; the database must have this program's schema (StoreError)."""
+    """Put a centre together; the database must have this program's schema (StoreError), the folder of its own forms
+    must be right (SettingsError)."""
+    equipment = equipment_of(settings, keys.form_code_public)
     store = Store(settings.database)
     store.check()
     return Centre(
@@ -105,7 +116,7 @@ def open_centre(
         table=request_types.load(),
         office=office_of(settings),
         account=account,
-        reader=Reader(),
+        reader=Reader(equipment=equipment),
         open_mailbox=Mailbox.open,
         open_transport=lambda: Transport(route),
         clock=clock,

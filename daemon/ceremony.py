@@ -28,7 +28,7 @@ from config.settings import Settings
 
 from .audit import Audit
 from .blobs import write_durably
-from .keyring import AUDIT_KEY, TOKEN_KEY, credentials_of, key_bytes, sealed_key, secret
+from .keyring import AUDIT_KEY, FORM_CODE_KEY, TOKEN_KEY, credentials_of, key_bytes, sealed_key, secret
 from .store import Store
 
 
@@ -53,12 +53,13 @@ def make_secrets(settings: Settings, random_bytes: Callable[[int], bytes] = secr
     """The secrets that are ours to invent; mailbox and mail-server passwords are the operator's to write.
 
     Raises CredentialError when the passphrase or the audit key is missing although the CA is there: a new one would
-    open nothing of the old. A lost token key only voids open requests, so a new one is made.
+    open nothing of the old. A lost token key only voids open requests, so a new one is made; likewise the key of codes,
+    which older centres never had: under a new one the codes printed before count for nothing, and the print is read.
     """
     folder = credentials_of(settings)
-    names = (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY)
+    names = (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, FORM_CODE_KEY)
     missing = [name for name in names if not (folder / name).exists()]
-    lost = [name for name in missing if name != TOKEN_KEY]
+    lost = [name for name in missing if name not in (TOKEN_KEY, FORM_CODE_KEY)]
     if lost and _published(settings):
         raise CredentialError(
             f"credential {lost[0]}: {folder / lost[0]} is missing although the CA was established with it; "

@@ -18,14 +18,17 @@ from config.credentials import CredentialError
 from config.settings import Settings, SettingsError
 
 from . import schema
+from .equipment import equipment_of
 from .failures import Failure, Kind
 from .imap import Mailbox
 from .keyring import (
     AUDIT_KEY,
+    FORM_CODE_KEY,
     TOKEN_KEY,
     account_of,
     check_profile,
     credentials_of,
+    form_code_key,
     key_bytes,
     open_keys,
     route_of,
@@ -69,7 +72,7 @@ def verdicts(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Verd
     """Every question of the list with its answer, in the order in which they are best mended."""
     yield _ask("data directory", partial(_data_directory, settings), "create it and give it to the service's user")
     for name in _credential_names(settings):
-        ours = name in (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY)
+        ours = name in (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, FORM_CODE_KEY)
         step = "`ogis-lra init` makes it" if ours else f"write the password into {credentials_of(settings) / name}"
         yield _ask(f"credential {name}", partial(_credential, settings, name, ours=ours), f"{step}; mode 0600")
     yield _ask(
@@ -80,6 +83,7 @@ def verdicts(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Verd
     yield _ask("mailbox", partial(_mailbox, settings), "mend the credential first, or [mailbox]")
     yield _ask("mail server", partial(_mail_server, settings), "mend the credential first, or [smtp]")
     yield _ask("letters", _letters, "install the program again: its templates are damaged")
+    yield _ask("forms", partial(_forms, settings), "mend the file, or take it out of the folder (forms.folder)")
     yield _ask("confined readers", _readers, "install the program again: its libraries or its model are damaged")
     yield _ask("clock", partial(_clock, settings, clock), "set it and keep it set (chrony, systemd-timesyncd)")
 
@@ -106,14 +110,18 @@ def _data_directory(settings: Settings) -> str:
 
 
 def _credential_names(settings: Settings) -> list[str]:
+    # Without the key of codes a centre works: it signs none and believes none without the print.
+    optional = [FORM_CODE_KEY] if (credentials_of(settings) / FORM_CODE_KEY).exists() else []
     names = [settings.mailbox.password_credential]
     if settings.smtp.username:
         names.append(settings.smtp.password_credential)
-    return list(dict.fromkeys([*names, settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY]))
+    return list(dict.fromkeys([*names, settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, *optional]))
 
 
 def _credential(settings: Settings, name: str, *, ours: bool) -> str:
-    if ours and name != settings.ca.passphrase_credential:
+    if name == FORM_CODE_KEY:
+        form_code_key(settings)
+    elif ours and name != settings.ca.passphrase_credential:
         key_bytes(settings, name)
     else:
         secret(settings, name)
@@ -147,6 +155,12 @@ def _mail_server(settings: Settings) -> str:
     with Transport(route_of(settings)) as opened:
         opened.probe()
     return f"{settings.smtp.host} takes our mail"
+
+
+def _forms(settings: Settings) -> str:
+    """The shipped forms are a part of the program; those of the centre's own folder may be wrong."""
+    own = len(equipment_of(settings).texts)
+    return f"the shipped ones and {own} of {settings.forms.folder}" if own else "the shipped ones"
 
 
 def _readers() -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from ca.errors import CaError
 from config.credentials import CredentialError
 from config.settings import SettingsError
+from parsers.equipment import Equipment
 
 from . import (
     case_console,
@@ -69,7 +70,7 @@ def main(
     argv: Sequence[str] | None = None,
     *,
     clock: Callable[[], datetime] = wall_clock,
-    open_reader: Callable[[], Reader] = Reader,
+    open_reader: Callable[[Equipment], Reader] = reading_console.open_reader,
 ) -> int:
     """Parse, run, print; returns the exit code. Raises SystemExit(2) for a command line it does not understand."""
     parser = _parser()
@@ -219,6 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     read = add("read", reading_console.read, "read a form as the service would; changes nothing")
     read.add_argument("file", type=Path, metavar="FILE", help="a PDF, or a mail (.eml) with all its attachments")
     read.add_argument("--picture", type=Path, metavar="OUT", help="draw what was read on each page (PNG)")
+    read.add_argument(
+        "--forms", type=Path, metavar="DIR", help="a folder of learnt forms to know beside the shipped ones"
+    )
     read.add_argument("--received", metavar="DATE", help="day of receipt, YYYY-MM-DD (default: today in Japan)")
     add("queue", case_console.queue, "what waits, and for whom")
     add("show", case_console.show, "one case").add_argument("number", metavar="NO")

@@ -192,7 +192,7 @@ def _renew(
     """A new version by staff: rules again, requests void, asked anew."""
     previous = cases.version_row(tx, case)
     received_on = case.arrived_at.astimezone(JST).date()
-    found = rules.find(application, table=centre.table, received_on=received_on)
+    found = rules.find(application, table=centre.table, received_on=received_on, library=centre.library)
     application = replace(application, findings=found)
     case = cases.apply(
         tx,

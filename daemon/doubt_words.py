@@ -41,9 +41,9 @@ NOTE_WORDS: Mapping[str, str] = {
     "picture_unread": "見えている文字との照合ができませんでした",
 }
 
-# Notes that the rules make findings of (parsers/code_rules.py), which say them better.
+# Notes that the rules make findings of (parsers/rules.py, parsers/code_rules.py), which say them better.
 _TOLD_BY_FINDINGS = frozenset(
-    {"code_unsigned", "code_invalid", "code_differs_type", "code_differs_ticks", "code_differs_form"}
+    {"picture_unread", "code_unsigned", "code_invalid", "code_differs_type", "code_differs_ticks", "code_differs_form"}
 )
 
 _UNNAMED = "読み取りに確信がありません"

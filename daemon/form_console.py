@@ -14,11 +14,12 @@ from parsers.errors import ParseError
 
 from .console import Answer, UsageError, file_bytes
 from .form import write_xlsx
-from .form_code import modules_of, signing_key
+from .form_code import modules_of
 from .form_fonts import FontError
 from .form_learning import learn_form
 from .form_pdf import blank_pdf, filled_pdf
 from .form_values import ValueFault, check_values
+from .keyring import form_code_key
 
 _USAGE = (
     "say what to write: `ogis-lra form --xlsx OUT`, `form --pdf OUT`, `form --fill VALUES.json --pdf OUT` "
@@ -61,7 +62,7 @@ def _blank(out: Path) -> Answer:
 
 def _filled(arguments: argparse.Namespace) -> Answer:
     newest, table = forms.newest(), request_types.load()
-    key = signing_key(load(arguments.config)) if arguments.config.exists() else None
+    key = form_code_key(load(arguments.config)) if arguments.config.exists() else None
     try:
         values = check_values(_json(arguments.fill), newest, table)
         modules = modules_of(values, newest.version, key=key)

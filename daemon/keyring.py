@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from ca import register
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID
@@ -23,6 +26,9 @@ from .store import Store
 
 AUDIT_KEY = "audit-key"
 TOKEN_KEY = "token-key"  # noqa: S105 - the name of a credential, not its value
+
+FORM_CODE_KEY = "form-code-key"
+_CODE_KEY_OCTETS = 32  # the seed of an Ed25519 key (RFC 8032 section 5.1.5)
 
 _SHORTEST_KEY = 16
 """Octets. `init` makes keys of 32; RFC 2104 section 3 wants at least the strength of the hash or a good half of it."""
@@ -51,6 +57,28 @@ def key_bytes(settings: Settings, name: str) -> bytes:
     return key
 
 
+def form_code_key(settings: Settings) -> bytes | None:
+    """The centre's key for the codes on filled forms; None where it has none. Raises CredentialError where there is one
+    of no use."""
+    if not (credentials_of(settings) / FORM_CODE_KEY).exists():
+        return None
+    key = key_bytes(settings, FORM_CODE_KEY)
+    if len(key) != _CODE_KEY_OCTETS:
+        raise CredentialError(f"credential {FORM_CODE_KEY}: must be {_CODE_KEY_OCTETS} octets in hexadecimal")
+    return key
+
+
+def public_half(key: bytes) -> bytes:
+    """What readers get of a key for codes: enough to check a signature, nothing to make one with."""
+    return Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def form_code_public(settings: Settings) -> bytes:
+    """What readers get of that key; empty where there is none. Raises CredentialError."""
+    key = form_code_key(settings)
+    return public_half(key) if key else b""
+
+
 def sealed_key(settings: Settings, name: str = "issuing") -> Path:
     """Where a CA key lies, sealed."""
     return settings.data_dir / "keys" / f"{name}.key"
@@ -77,6 +105,7 @@ def open_keys(settings: Settings) -> Keys:
         signer=FileSigner(authority, key),
         audit_key=key_bytes(settings, AUDIT_KEY),
         token_key=key_bytes(settings, TOKEN_KEY),
+        form_code_public=form_code_public(settings),
     )
 
 

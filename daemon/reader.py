@@ -24,6 +24,7 @@ from typing import Self, TypeVar
 
 from parsers.answers import reading_from_child
 from parsers.confinement import Confinement
+from parsers.equipment import EQUIPPED, Equipment
 from parsers.errors import ParseError, ParseKind
 from parsers.frames import Frame, FrameError, picture_of, readable, refusal_of
 from parsers.picture import Picture
@@ -68,11 +69,15 @@ class Reader:
         self,
         patience: Patience | None = None,
         *,
+        equipment: Equipment | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        """`program` is what the interpreter is started with; a test puts children of its own in their place."""
+        """`equipment` is what the children are told beyond what the program ships; ValueError where its forms are wrong.
+        `program` is what the interpreter is started with; a test puts children of its own in their place."""
         self._patience = patience or Patience()
+        self._equipment = equipment or Equipment()
+        self.library = self._equipment.library()
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._nursery = Nursery(monotonic, program)
@@ -98,14 +103,29 @@ class Reader:
     def read(self, data: bytes, *, received_on: date, seal: bool = True, pictures: bool = True) -> Reading:
         """Read every form in a PDF; see `parsers.application.read`. `pictures=False` recognises nothing.
 
-        Raises ParseError where the bytes yield no document in good time, ReaderUnavailable where nothing can be read.
+        Where the child was lost after it had told what the text alone says, its forms stay, with a note that nobody has
+        compared them with their picture. Raises ParseError where the bytes yield no document in good time, ReaderUnavailable where nothing can be read.
         """
         wanted = {"received_on": received_on.isoformat(), "seal": seal, "pictures": pictures}
 
         def read() -> Reading:
-            with self._reading() as (child, start):
-                found = self._converse(child, Frame("read", wanted, data), start)
-                return _checked(lambda: reading_from_child(found, received_on=received_on))
+            drafts: list[Reading] = []
+            try:
+                with self._reading() as (child, start):
+                    found = self._converse(child, Frame("read", wanted, data), start, partial(take_draft, drafts))
+                    return _checked(lambda: reading_from_child(found, received_on=received_on, library=self.library))
+            except ParseError:
+                if not drafts:
+                    raise
+            _log.warning("a document's pictures could not be looked at; its forms are read by their text alone")
+            return drafts[0]
+
+        def take_draft(drafts: list[Reading], told: Frame) -> None:
+            if drafts:
+                raise ChildLost("spoke out of turn")
+            drafts.append(
+                reading_from_child(told, received_on=received_on, library=self.library, notes=("picture_unread",))
+            )
 
         return self._in_turn(read)
 
@@ -169,7 +189,7 @@ class Reader:
         for _ in range(2):
             child, self._next = self._next or self._nursery.hire("reader"), None
             try:
-                child.await_ready(self._monotonic() + self._patience.start)
+                self._get_ready(child)
             except ChildLost as lost:
                 # One that waited may have gone with its nursery.
                 _log.warning("a confined reader was lost before its work: it %s", lost)
@@ -180,12 +200,27 @@ class Reader:
             child.kill()
         raise ReaderUnavailable(None, "no confined reader gets ready")
 
-    def _converse(self, child: Child, question: Frame, start: float) -> Frame:
-        """Ask, pass on what is to be recognised, and give the final answer."""
+    def _get_ready(self, child: Child) -> None:
+        """Wait until its walls stand, then tell it what the centre adds, once. Raises ChildLost."""
+        if child.confinement is not None:
+            return
+        deadline = self._monotonic() + self._patience.start
+        child.await_ready(deadline)
+        if self._equipment:
+            child.send(self._equipment.frame(), deadline)
+            if child.receive(deadline).kind != EQUIPPED:
+                child.kill()
+                raise ChildLost("did not take what it was told")
+
+    def _converse(self, child: Child, question: Frame, start: float, take_draft: Callable[[Frame], None]) -> Frame:
+        """Ask, pass on what is to be recognised, keep what is told before, and give the final answer."""
         deadline, lost, looked = start + self._patience.whole, 0, 0
         child.send(question, deadline)
         while True:
             answer = child.receive(deadline)
+            if answer.kind == "draft":
+                _checked(partial(take_draft, answer))
+                continue
             if answer.kind != "recognise":
                 return _expect(answer, "reading")
             seen = None
@@ -227,7 +262,7 @@ class Reader:
                 self._recogniser, self._looks = self._nursery.hire("recogniser"), 0
             child = self._recogniser
             try:
-                child.await_ready(self._monotonic() + self._patience.start)
+                self._get_ready(child)
             except ChildLost as lost:
                 _log.warning("a confined recogniser was lost before its work: it %s", lost)
                 self._recogniser = None

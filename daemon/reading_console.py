@@ -1,4 +1,8 @@
-"""`read`: a form read as the service would read it. Needs no centre."""
+"""`read`: a form read as the service would read it. Needs no centre.
+
+A configuration is only looked at for the folder of the centre's own forms, and for the key that its codes are signed
+with; without one, the shipped forms are known and no signature can be checked.
+"""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +14,9 @@ from PIL import Image
 
 from config import request_types
 from config.request_types import Table
+from config.settings import load
 from parsers.attachments import DocumentKind, kind_of
+from parsers.equipment import Equipment
 from parsers.errors import ParseError
 from parsers.mail import documents, open_mail
 from parsers.reading import Application, FieldValue, Problem, Reading, SealVerdict, Severity, to_json
@@ -18,6 +24,8 @@ from parsers.subject import SURE, is_empty
 
 from .console import Answer, UsageError, aligned, file_bytes, parse_day
 from .doubt_words import doubt_words, note_words
+from .equipment import equipment_from, equipment_of
+from .keyring import form_code_public
 from .planning import JST
 from .reader import Reader
 
@@ -56,11 +64,13 @@ PROBLEM_WORDS: Mapping[str, str] = {
 def read(arguments: argparse.Namespace) -> Answer:
     """A PDF, or all documents of a mail (`.eml`), read as the service would; in order when no form has a defect.
 
-    With `--picture` every page that gave a form is drawn with the boxes that were read on it.
+    With `--picture` every page that gave a form is drawn with the boxes that were read on it. With `--forms` the forms
+    of that folder are known, in place of those of the configuration.
     """
+    equipment = _equipment(arguments)
     received_on = parse_day(arguments.received) if arguments.received else arguments.clock().astimezone(JST).date()
     data, is_mail = file_bytes(arguments.file), arguments.file.suffix.lower() == ".eml"
-    with arguments.open_reader() as reader:
+    with arguments.open_reader(equipment) as reader:
         papers = _of_mail(data, reader, received_on) if is_mail else [_of_pdf(data, reader, received_on)]
         drawn = _draw(papers, reader, arguments.picture) if arguments.picture else []
     reading = Reading(
@@ -70,6 +80,20 @@ def read(arguments: argparse.Namespace) -> Answer:
     defective = any(finding.severity is Severity.DEFECT for each in reading.applications for finding in each.findings)
     in_order = bool(reading.applications) and not defective
     return Answer("\n".join([*_lines(reading), *drawn]), to_json(reading), in_order)
+
+
+def open_reader(equipment: Equipment) -> Reader:
+    """A reader for one command; a test puts one in its place that is open already."""
+    return Reader(equipment=equipment)
+
+
+def _equipment(arguments: argparse.Namespace) -> Equipment:
+    """Raises SettingsError for a folder or a configuration that is wrong, CredentialError for a key that is."""
+    settings = load(arguments.config) if arguments.config.exists() else None
+    key = form_code_public(settings) if settings else b""
+    if arguments.forms is not None:
+        return equipment_from(arguments.forms, key, source="--forms")
+    return equipment_of(settings, key) if settings else Equipment()
 
 
 @dataclass(frozen=True, slots=True)

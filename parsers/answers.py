@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from config import request_types
+from config.forms import Library
 from config.request_types import Table
 from parsers import rules
 from parsers.application import PROBLEM_SENTENCES
@@ -29,8 +30,11 @@ _CODE = re.compile(r"[a-z0-9_]{1,60}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def reading_from_child(frame: Frame, *, received_on: date) -> Reading:
-    """The reading in a frame. `received_on` is the day of receipt in Japan. Raises FrameError."""
+def reading_from_child(
+    frame: Frame, *, received_on: date, library: Library | None = None, notes: tuple[str, ...] = ()
+) -> Reading:
+    """The reading in a frame. `received_on` is the day of receipt in Japan, `library` are the forms that the child
+    knew, `notes` are what the service itself knows about every form in it. Raises FrameError."""
     body = frame.body
     if body.keys() != {"applications", "problems"} or frame.blob:
         raise FrameError("an answer with other parts than a reading has")
@@ -41,8 +45,16 @@ def reading_from_child(frame: Frame, *, received_on: date) -> Reading:
         raise FrameError("more than one document holds")
     table = request_types.load()
     return Reading(
-        tuple(_application(raw, table, received_on) for raw in applications), tuple(_problem(raw) for raw in problems)
+        tuple(_judged(_application(raw, table), notes, table, received_on, library) for raw in applications),
+        tuple(_problem(raw) for raw in problems),
     )
+
+
+def _judged(
+    application: Application, notes: tuple[str, ...], table: Table, received_on: date, library: Library | None
+) -> Application:
+    noted = replace(application, notes=tuple(dict.fromkeys((*application.notes, *notes))))
+    return replace(noted, findings=rules.find(noted, table=table, received_on=received_on, library=library))
 
 
 def _problem(raw: Any) -> Problem:  # noqa: ANN401 - whatever JSON a child wrote
@@ -56,7 +68,7 @@ def _problem(raw: Any) -> Problem:  # noqa: ANN401 - whatever JSON a child wrote
     return Problem(code, PROBLEM_SENTENCES[code], page)
 
 
-def _application(raw: Any, table: Table, received_on: date) -> Application:  # noqa: ANN401 - as above
+def _application(raw: Any, table: Table) -> Application:  # noqa: ANN401 - as above
     _bound(raw)
     if not isinstance(raw, dict):
         raise FrameError("an application that is none")
@@ -71,7 +83,7 @@ def _application(raw: Any, table: Table, received_on: date) -> Application:  # n
     for fits in _CHECKS:
         if not fits(application, table):
             raise FrameError(f"an application whose {fits.__name__.strip('_')} are not ours")
-    return replace(application, findings=rules.find(application, table=table, received_on=received_on))
+    return application
 
 
 def _bound(raw: Any, depth: int = 0) -> None:  # noqa: ANN401 - as above

@@ -4,7 +4,7 @@ Promises: never raises anything but ParseError; every field of the form version 
 has no value and keeps its raw text. A page that yields no application is told as a problem, so that nothing is lost.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 
@@ -15,6 +15,7 @@ from parsers import dates, normalise, rules
 from parsers.acroform import acroform_cells, add_named, form_notes, form_values
 from parsers.comparison import compared
 from parsers.document import Document, open_document
+from parsers.errors import ParseError
 from parsers.normalise import Kind
 from parsers.picture import Picture
 from parsers.reading import Application, FieldValue, Problem, Reading, Route
@@ -26,6 +27,8 @@ from parsers.type_words import read_type
 
 # What looks at the picture of a page, by its number: in the same process or in another one (parsers/__main__.py).
 Recognise = Callable[[Picture, int], Scan]
+# Is told what the text alone says.
+Draft = Callable[[Reading], None]
 
 PROBLEM_SENTENCES = {
     "no_text_layer": "文字情報のないページです（スキャン画像など）。内容を目視でご確認ください。",
@@ -43,14 +46,19 @@ def read(
     seal: bool = True,
     recognise: Recognise | None = None,
     library: Library | None = None,
+    draft: Draft | None = None,
 ) -> Reading:
     """Read every form in a PDF. `received_on` is the day of receipt in Japan; `library` are the forms to know.
 
-    `seal=False` leaves the seal boxes unexamined (their verdict is unclear): rendering is the slowest step. Without
+    `draft` is told what the text alone says, before any picture is looked at, where that is at least one form: looking
+    is what may take too long. `seal=False` leaves the seal boxes unexamined (their verdict is unclear): rendering is the slowest step. Without
     `recognise` a page that is a picture is told as one, and no text is compared with what the page shows. Raises
     ParseError where the bytes yield no document.
     """
-    return read_document(open_document(data), received_on=received_on, seal=seal, recognise=recognise, library=library)
+    document = open_document(data)
+    return read_document(
+        document, received_on=received_on, seal=seal, recognise=recognise, library=library, draft=draft
+    )
 
 
 def read_document(
@@ -60,18 +68,33 @@ def read_document(
     seal: bool = True,
     recognise: Recognise | None = None,
     library: Library | None = None,
+    draft: Draft | None = None,
 ) -> Reading:
     """Read every form of an opened document; see `read`."""
-    desk = _Desk(document, library or forms.shipped(), request_types.load(), seal=seal, recognise=recognise)
+    library, table = library or forms.shipped(), request_types.load()
+    desk = _Desk(document, library, table, seal=seal)
+    texts = [(leaf, desk.by_text(leaf)) for leaf in leaves(desk.pages, library, table)]
+    by_text = [(leaf, (said,) if isinstance(said, Sheet) else said) for leaf, said in texts]
+    if recognise is None:
+        return _reading(by_text, library, table, received_on)
+    if draft is not None and any(isinstance(said, Sheet) for _, said in texts):
+        draft(_reading(by_text, library, table, received_on))
+    seen = [(leaf, desk.by_picture(leaf, said, recognise)) for leaf, said in texts]
+    return _reading(seen, library, table, received_on)
+
+
+def _reading(
+    leaves_read: Iterable[tuple[Leaf, tuple[Sheet, ...] | str]], library: Library, table: Table, received_on: date
+) -> Reading:
+    """What the leaves make: the forms of each, or the code of what it is instead."""
     applications, problems = [], []
-    for leaf in leaves(desk.pages, desk.library, desk.table):
-        found = desk.read(leaf)
+    for leaf, found in leaves_read:
         if isinstance(found, str):
             problems += [(found, number) for number in leaf.numbers]
             continue
         for sheet in found:
-            application = assemble(sheet, desk.library.form(sheet.version), desk.table, received_on)
-            findings = rules.find(application, table=desk.table, received_on=received_on)
+            application = assemble(sheet, library.form(sheet.version), table, received_on)
+            findings = rules.find(application, table=table, received_on=received_on, library=library)
             applications.append(replace(application, findings=findings))
     # A page without a name beside a form is its companion; alone it is what the sender took for a form.
     quiet = "cover_or_terms" if applications else "not_a_form"
@@ -89,39 +112,43 @@ _DRAWN_DPI = 200.0
 class _Desk:
     """One document while it is read: its pages with their form values, and each picture looked at once."""
 
-    def __init__(
-        self, document: Document, library: Library, table: Table, *, seal: bool, recognise: Recognise | None
-    ) -> None:
-        self.library, self.table = library, table
-        self._document, self._seal, self._recognise = document, seal, recognise
+    def __init__(self, document: Document, library: Library, table: Table, *, seal: bool) -> None:
+        self._library, self._table = library, table
+        self._document, self._seal = document, seal
         written = any(page.written_on for page in document.pages)
         self._widgets = form_values(document.data) if written else ()
         self._notes = form_notes(document.data) if written else ()
         self.pages = tuple(acroform_cells(page, self._widgets) for page in document.pages)
         self._scans: dict[int, Scan] = {}
 
-    def read(self, leaf: Leaf) -> tuple[Sheet, ...] | str:
-        """The forms of one leaf, or the code of what it is instead.
+    def by_picture(self, leaf: Leaf, by_text: Sheet | str, recognise: Recognise) -> tuple[Sheet, ...] | str:
+        """The forms of one leaf, or the code of what it is instead, once its picture was looked at.
 
         The picture is the second witness of a page with text: fonts can lie about their letters, and what a reader sees
         is what was stamped. It is the only witness of a page that is a picture.
         """
-        by_text = self._by_text(leaf)
-        if self._recognise is None or (isinstance(by_text, str) and by_text in _TOLD_APART):
-            return (by_text,) if isinstance(by_text, Sheet) else by_text
-        scans = [self._scan(self._recognise, number) for number in leaf.numbers]
+        if isinstance(by_text, str) and by_text in _TOLD_APART:
+            return by_text
+        try:
+            scans = [self._scan(recognise, number) for number in leaf.numbers]
+        except ParseError:
+            if isinstance(by_text, Sheet):
+                # A page that cannot be drawn says nothing against its text, and nothing for it.
+                return (compared(by_text, ()),)
+            raise
         seen = tuple(sheet for scan in scans for sheet in scan.sheets)
         if isinstance(by_text, Sheet):
             return (compared(by_text, seen),)
         return seen or scans[0].problem or by_text
 
-    def _by_text(self, leaf: Leaf) -> Sheet | str:
+    def by_text(self, leaf: Leaf) -> Sheet | str:
+        """The form of one leaf as its text or its form fields say, or the code of what it is instead."""
         if leaf.page.route not in READABLE:
             return "no_text_layer"
-        found = read_leaf(self._document, leaf, self.library, self.table, seal=self._seal)
+        found = read_leaf(self._document, leaf, self._library, self._table, seal=self._seal)
         if isinstance(found, str) or not self._widgets:
             return found
-        named = add_named(found, self._widgets, leaf.page.cells, self.table)
+        named = add_named(found, self._widgets, leaf.page.cells, self._table)
         return replace(named, notes=(*named.notes, *self._notes))
 
     def _scan(self, recognise: Recognise, number: int) -> Scan:

@@ -42,14 +42,14 @@ def code_agrees_with_print(subject: Subject) -> Iterator[Finding]:
             yield Finding(*_NOTES[note])
     for row in subject.table.fields():
         if subject.has(row.key) and DIFFERS in subject.field(row.key).doubts:
-            label = subject.table.label(row.key)
+            label = subject.label(row.key)
             message = f"「{label}」の記載が二次元コードの内容と異なります。原本をご確認ください。"
             yield Finding(DIFFERS, Severity.DOUBT, row.key, message)
     if DIFFERS_TICKS in subject.application.notes:
         # Which box differs shows in the application: it is the one that can be called neither ticked nor not.
         for row in subject.table.confirmations:
             if subject.application.confirmations.get(row.key) is None:
-                message = f"確認項目「{row.label}」のチェックが二次元コードの内容と異なります。原本をご確認ください。"
+                message = f"確認項目「{subject.label(row.key)}」のチェックが二次元コードの内容と異なります。原本をご確認ください。"
                 yield Finding(DIFFERS, Severity.DOUBT, row.key, message)
 
 

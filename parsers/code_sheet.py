@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 
 from config import forms, request_types
+from config.forms import Library
 from config.request_types import RequestType, Table
 from parsers import characters
 from parsers.codes import FIELDS, CodeContent
@@ -33,8 +34,8 @@ _SAME, _OTHER, _NOT_SEEN = 1.0, 0.3, 0.8
 _ONE_WRONG_IN = 5
 
 
-def merge(code: CodeContent, printed: Sheet) -> Sheet:
-    """The form by its code, with the places of the print.
+def merge(code: CodeContent, printed: Sheet, library: Library | None = None) -> Sheet:
+    """The form by its code, with the places of the print. `library` are the forms to know, the shipped ones else.
 
     A code whose signature is wrong counts for nothing: the print stays as it was read, with the note `code_invalid`.
     """
@@ -48,7 +49,7 @@ def merge(code: CodeContent, printed: Sheet) -> Sheet:
         notes.append(DIFFERS_FORM)
     by_picture = printed.route is Route.SCAN
     merged = {key: _entry(key, code.values[key], printed.entries.get(key), by_picture=by_picture) for key in FIELDS}
-    kind, differs = _kind(code.request_type, printed, table)
+    kind, differs = _kind(code.request_type, printed, table, library or forms.shipped())
     if differs:
         notes.append(DIFFERS_TYPE)
     ticks = {key: _tick(code.ticks.get(key), seen) for key, seen in _all_ticks(code, printed).items()}
@@ -111,12 +112,12 @@ def _distance(first: str, second: str) -> int:
     return before[-1]
 
 
-def _kind(said: RequestType | None, printed: Sheet, table: Table) -> tuple[Entry, bool]:
+def _kind(said: RequestType | None, printed: Sheet, table: Table, library: Library) -> tuple[Entry, bool]:
     """The request type, and whether code and print name two different ones."""
     if said is None:
         return printed.kind, bool(printed.kind.raw.strip())
     word = table.types[said].word
-    known = {form.version: form for form in forms.load_forms()}
+    known = {form.version: form for form in library.forms}
     form = known.get(printed.version, forms.newest())
     seen, words = read_type(printed.kind.raw, form, table)
     if seen is said:

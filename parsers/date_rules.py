@@ -58,7 +58,7 @@ def application_date_is_given(subject: Subject) -> Iterator[Finding]:
     if _wished(subject):
         message = (
             f"「{row.label}」が記入されていません。"
-            f"「{subject.table.label(WISHED)}」をご指定の場合は必要ですので、ご記入ください。"
+            f"「{subject.label(WISHED)}」をご指定の場合は必要ですので、ご記入ください。"
         )
         yield Finding("application_date_missing", Severity.DEFECT, APPLIED, message)
     else:
@@ -84,7 +84,7 @@ def wished_date_is_in_time(subject: Subject) -> Iterator[Finding]:
     wished, applied = _wished(subject), subject.day(APPLIED).value
     if wished is None:
         return
-    label = subject.table.label(WISHED)
+    label = subject.label(WISHED)
     if applied and wished > wished_limit(applied):
         limit = wished_limit(applied)
         message = (

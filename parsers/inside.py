@@ -13,6 +13,8 @@ from parsers.ruling import Ruled
 MM = 72 / 25.4  # points
 # A ruling line is as much as half a millimetre wide on each side of its middle.
 INSET = 0.45 * MM
+# No letter of a form is lower than this, in mm.
+_LETTER = 1.3
 
 
 class Inside:
@@ -48,6 +50,11 @@ class Inside:
     def is_blank(self) -> bool:
         """Whether nothing is written here."""
         return not ink.marks(self.grey, mm=self.mm)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether there is ink of a letter's height that does not count as writing, as half a letter at the border."""
+        return self.is_blank and any(span.y1 - span.y0 >= _LETTER * self.mm for span in self.spans)
 
     @cached_property
     def is_at_border(self) -> bool:

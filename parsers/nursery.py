@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from parsers.confinement import Bounds, close_all_but, end_with_parent, leave_network, shut_in, wall_off
 from parsers.frames import Frame
-from parsers.worker import Channel, answer_as_reader, recogniser, serve
+from parsers.worker import Answer, Channel, reader, recogniser, serve
 
 _LONGEST_MESSAGE = 64
 
@@ -31,11 +31,11 @@ class Role:
     """What children of a kind may use, and how one gets what answers in it."""
 
     bounds: Bounds
-    prepare: Callable[[], Callable[[Channel, Frame], Frame]]
+    prepare: Callable[[], Answer]
 
 
 ROLES = {
-    "reader": Role(Bounds(address_space=1_500_000_000), lambda: answer_as_reader),
+    "reader": Role(Bounds(address_space=1_500_000_000), reader),
     # The model, its threads' stacks and arenas of the allocator reserve far more than they touch (0.65 GB measured).
     "recogniser": Role(Bounds(address_space=2_500_000_000, open_files=64), recogniser),
 }

@@ -9,8 +9,11 @@ are not what they say, and a dropped letter leaves no trace in them; `parsers.ga
 
 import importlib.util
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from threading import Barrier
 from typing import cast
 
 import numpy as np
@@ -77,57 +80,64 @@ class Recognised:
 
 
 class Recogniser:
-    """Holds the model. `threads` are those of onnxruntime; one recogniser serves one thread of ours."""
+    """Holds the model. `threads` lines are looked at side by side; one recogniser serves one caller at a time."""
 
     def __init__(self, threads: int = 2) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Memory is given back after each line: widths vary, and an arena would keep the widest of all for ever.
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
-        # Threads that spin while they wait starve everybody else on a small machine (measured: 20 times slower).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(_model()), options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         characters = self._session.get_modelmeta().custom_metadata_map["character"].split("\n")
         self._variants = load_variants()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="recogniser")
+        # Started now: the walls of a confined child may let no new thread through.
+        list(self._pool.map(_meet, [Barrier(threads, timeout=30)] * threads))
         # PaddleOCR: class 0 is the blank of CTC, the last one the space.
         self._alphabet = Alphabet(["", *(char for char in characters if char), " "])
 
     def read(self, crops: Sequence[Crop]) -> list[Recognised]:
         """The text of each crop, in their order."""
-        return [self._read(crop) for crop in crops]
+        return [self._read(crop, signals) for crop, signals in zip(crops, self._look(crops), strict=True)]
 
     def score(self, crop: Crop, words: Sequence[str]) -> list[float]:
         """For each word how likely it is what stands in the crop: the logarithm of its probability per letter."""
-        signals = self._look(crop)
+        [signals] = self._look([crop])
         if not signals:
             return [float("-inf")] * len(words)
         return decoding.score(self._alphabet, np.concatenate([signal.whole for signal in signals]), words)
 
-    def _look(self, crop: Crop) -> list[_Signal]:
-        """What the model sees in a crop. The inside of a cell is looked at once, whatever its letters are taken for:
-        this is the dearest step of a page, and which part of the form a cell is shows only after a first reading."""
-        if not isinstance(crop.pixels, Inside):
-            return [self._signal(line) for line in lines_of(crop.pixels, several=crop.lines)]
-        if not crop.lines:
-            return [self._signal(line) for line in crop.pixels.as_one_line()]
-        if crop.pixels.signals is None:
-            crop.pixels.signals = [self._signal(line) for line in crop.pixels.lines]
-        return cast("list[_Signal]", crop.pixels.signals)
+    def _look(self, crops: Sequence[Crop]) -> list[list[_Signal]]:
+        """What the model sees in each crop. The inside of a cell is looked at once, whatever its letters are taken for:
+        this is the dearest step of a page, and which part of the form a cell is shows only after a first reading.
+
+        Lines are looked at side by side: one line keeps one core busy, but hardly two.
+        """
+        known = [_known(crop) for crop in crops]
+        lines = [[] if found is not None else _lines(crop) for crop, found in zip(crops, known, strict=True)]
+        seen = self._pool.map(self._signal, [line for each in lines for line in each])
+        result = []
+        for crop, found, own in zip(crops, known, lines, strict=True):
+            signals = found if found is not None else list(islice(seen, len(own)))
+            if isinstance(crop.pixels, Inside) and crop.lines:
+                crop.pixels.signals = signals
+            result.append(signals)
+        return result
 
     def _signal(self, line: Line) -> _Signal:
         return _Signal(line, self._alphabet.narrow(self._probabilities(line), Mask.ANY))
 
-    def _read(self, crop: Crop) -> Recognised:
+    def _read(self, crop: Crop, signals: Sequence[_Signal]) -> Recognised:
         texts: list[str] = []
         glyphs: list[Glyph] = []
         settled: set[str] = set()
         unsettled: set[str] = set()
         doubts: list[str] = []
-        for signal in self._look(crop):
+        for signal in signals:
             line = signal.line
             letters = decoding.decode(self._alphabet, signal.whole, crop.mask)
             if crop.mask is Mask.JAPANESE:
@@ -167,6 +177,24 @@ class Recogniser:
         batch: NDArray[np.float32] = np.ascontiguousarray(np.broadcast_to(plane, (1, 3, *plane.shape)))
         result: Probabilities = self._session.run(None, {self._input: batch})[0][0]
         return result
+
+
+def _meet(barrier: Barrier) -> None:
+    """Wait until every thread of the pool is there, so that each of them has been started."""
+    barrier.wait()
+
+
+def _known(crop: Crop) -> list[_Signal] | None:
+    """What has been seen in the inside of a cell before."""
+    if not isinstance(crop.pixels, Inside) or not crop.lines:
+        return None
+    return cast("list[_Signal] | None", crop.pixels.signals)
+
+
+def _lines(crop: Crop) -> list[Line]:
+    if not isinstance(crop.pixels, Inside):
+        return lines_of(crop.pixels, several=crop.lines)
+    return crop.pixels.lines if crop.lines else crop.pixels.as_one_line()
 
 
 def _model() -> Path:

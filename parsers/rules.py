@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
+from config import forms
+from config.forms import Library
 from config.request_types import Need, Table
 from parsers.code_rules import CODE_RULES
 from parsers.date_rules import (
@@ -35,6 +37,8 @@ from parsers.value_rules import (
 __all__ = ["RULES", "find", "wished_limit"]
 
 TYPE_FIELD = "request_type"
+# The note of `parsers.comparison`, and of a reading whose pictures could not be looked at.
+UNREAD = "picture_unread"
 
 
 def type_is_chosen(subject: Subject) -> Iterator[Finding]:
@@ -58,7 +62,7 @@ def required_fields_are_filled(subject: Subject) -> Iterator[Finding]:
     """SPEC 1.2, `req`: a yellow field that is empty is a defect."""
     for row in subject.table.fields():
         if subject.need(row) is Need.REQUIRED and subject.has(row.key) and is_empty(subject.field(row.key)):
-            message = f"「{subject.table.label(row.key)}」が記入されていません。必須項目ですので、ご記入ください。"
+            message = f"「{subject.label(row.key)}」が記入されていません。必須項目ですので、ご記入ください。"
             yield Finding("field_missing", Severity.DEFECT, row.key, message)
 
 
@@ -73,15 +77,13 @@ def confirmations_are_ticked(subject: Subject) -> Iterator[Finding]:
         if ticked or need not in (Need.REQUIRED, Need.WARN):
             continue
         if ticked is None:
-            message = f"確認項目「{row.label}」のチェックの有無を判読できません。原本をご確認ください。"
+            message = f"確認項目「{subject.label(row.key)}」のチェックの有無を判読できません。原本をご確認ください。"
             yield Finding("confirmation_missing", Severity.DOUBT, row.key, message)
         elif need is Need.REQUIRED:
-            message = f"確認項目「{row.label}」がチェックされていません。内容をご確認のうえ、チェックしてください。"
+            message = f"確認項目「{subject.label(row.key)}」がチェックされていません。内容をご確認のうえ、チェックしてください。"
             yield Finding("confirmation_missing", Severity.DEFECT, row.key, message)
         else:
-            message = (
-                f"確認項目「{row.label}」がチェックされていません（この種別では受付できますが、ご承知おきください）。"
-            )
+            message = f"確認項目「{subject.label(row.key)}」がチェックされていません（この種別では受付できますが、ご承知おきください）。"
             yield Finding("confirmation_missing", Severity.WARNING, row.key, message)
 
 
@@ -90,10 +92,10 @@ def grey_rows_are_empty(subject: Subject) -> Iterator[Finding]:
     hint = "は選択された申請種別では記入不要の欄です。記載は使用しませんが、申請種別の誤りでないかご確認ください。"
     for row in subject.table.fields():
         if subject.need(row) is Need.NONE and not is_empty(subject.field(row.key)):
-            yield Finding("grey_value", Severity.NOTE, row.key, f"「{subject.table.label(row.key)}」{hint}")
+            yield Finding("grey_value", Severity.NOTE, row.key, f"「{subject.label(row.key)}」{hint}")
     for row in subject.table.confirmations:
         if subject.need(row) is Need.NONE and subject.application.confirmations.get(row.key):
-            yield Finding("grey_value", Severity.NOTE, row.key, f"確認項目「{row.label}」{hint}")
+            yield Finding("grey_value", Severity.NOTE, row.key, f"確認項目「{subject.label(row.key)}」{hint}")
 
 
 def seal_is_there(subject: Subject) -> Iterator[Finding]:
@@ -107,6 +109,14 @@ def seal_is_there(subject: Subject) -> Iterator[Finding]:
     elif verdict is SealVerdict.UNCLEAR:
         message = f"「{row.label}」の押印の有無を自動では判定できません。原本をご確認ください。"
         yield Finding("seal_unclear", Severity.DOUBT, row.key, message)
+
+
+def picture_was_compared(subject: Subject) -> Iterator[Finding]:
+    """Issue 3, point 1: fonts that lie are found out by comparing with the picture. Where nobody could compare, staff
+    do: the mail address that the text gives may be another than the one that was stamped."""
+    if UNREAD in subject.application.notes:
+        message = "文字情報を、見えている文字と自動で照合できませんでした。原本と照合してください。"
+        yield Finding(UNREAD, Severity.DOUBT, "document", message)
 
 
 RULES: tuple[Rule, ...] = (
@@ -128,13 +138,21 @@ RULES: tuple[Rule, ...] = (
     event_is_of_one_user,
     grey_rows_are_empty,
     readings_are_sure,
+    picture_was_compared,
     *CODE_RULES,
 )
 
 
-def find(application: Application, *, table: Table, received_on: date) -> tuple[Finding, ...]:
-    """All findings of one form in the order of RULES. `received_on` is the day of receipt in Japan."""
-    subject = Subject(application, table, received_on)
+def find(
+    application: Application, *, table: Table, received_on: date, library: Library | None = None
+) -> tuple[Finding, ...]:
+    """All findings of one form in the order of RULES. `received_on` is the day of receipt in Japan.
+
+    `library` are the forms to know, the shipped ones else. A form that is not among them (its file was removed since)
+    is named by the labels of the table, which are those of the newest form.
+    """
+    known = {form.version: form for form in (library or forms.shipped()).forms}
+    subject = Subject(application, table, received_on, known.get(application.form_version or ""))
     return tuple(_only_sure(subject, finding) for rule in RULES for finding in rule(subject))
 
 

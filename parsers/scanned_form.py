@@ -31,6 +31,8 @@ _UNSURE = 0.5
 _CUT_REACH = 6.0
 # Print this near to the seal box, in points, is looked at when a seal is looked for.
 _AROUND = 14.0 * MM
+# The mark of a check box stands in a cell no larger than this; no value does.
+MARK_CELL = 10.0 * MM
 # How the mark of a confirmation is told in the cells: the words of `parsers.ink.ticked`.
 MARKS: Mapping[bool | None, str] = {True: "☑", False: "□", None: "？"}
 
@@ -63,6 +65,9 @@ class ScannedForm:
     def _entry(self, cell: Cell, mask: Mask) -> Entry:
         inside = self.flat.inside(cell.box)
         place = self.flat.ruled.page_box(cell.box)
+        if max(cell.box.x1 - cell.box.x0, cell.box.y1 - cell.box.y0) <= MARK_CELL or inside.has_rest:
+            # A splinter of a cell, or ink that is no letter: nothing that an applicant could be told to have left out.
+            return Entry("", _UNSURE, place, ("cut_off",))
         if inside.is_blank:
             # Nothing is there, as far as the page goes.
             return Entry("", _UNSURE, place, ("cut_off",)) if self._is_cut(cell.box) else Entry("", 1.0, place)

@@ -29,7 +29,7 @@ from parsers.reading import Box, Route
 from parsers.recogniser import Crop, Mask, Recogniser
 from parsers.ruling import Ruled, find_grid
 from parsers.scan import Scan
-from parsers.scanned_form import MARKS, ScannedForm
+from parsers.scanned_form import MARK_CELL, MARKS, ScannedForm
 from parsers.second_opinion import SecondOpinion
 from parsers.sheet import Sheet
 from parsers.text_sheets import kind_of_page
@@ -37,8 +37,6 @@ from parsers.vocabulary import vocabulary
 
 # A cell lower than this holds no line of text; one with both sides longer than that is the seal box or a drawing.
 _LOWEST, _LARGEST = 3.0 * MM, 26.0 * MM
-# The mark of a check box stands in a cell no larger than this.
-_MARK_CELL = 10.0 * MM
 # So many cells are asked which way is up, and so many labels among them are an answer.
 _PROBES, _SETTLED = 10, 2
 # The strip over the first cell in which the title and the mark of the form's version stand.
@@ -96,7 +94,7 @@ class Scanner:
         form, grid = choose_form(part.cells, texts, self._library, self._table, noisy=True)
         problem = kind_of_page(head_lines(part), texts, self._library, self._table, parts=grid.hits, noisy=True)
         if problem:
-            return problem
+            return _unless_unknown(problem)
         return ScannedForm(self._recogniser, self._second, self._table, flat, form, grid).sheet(part)
 
     def _with_codes(self, sheets: Sequence[Sheet], ruled: Ruled) -> list[Sheet]:
@@ -189,7 +187,12 @@ class Scanner:
         if float(np.mean(ink.ink(ink.clean(picture.pixels)))) < _BLANK_SHARE:
             return "blank_page"
         texts = [run.text for run in self._head(picture, ())]
-        return kind_of_page(texts, texts, self._library, self._table, parts=0, noisy=True) or "not_a_form"
+        return _unless_unknown(kind_of_page(texts, texts, self._library, self._table, parts=0, noisy=True))
+
+
+def _unless_unknown(problem: str | None) -> str:
+    """A picture in which we know nothing may be a form that we cannot read: a person looks at it."""
+    return problem if problem in ("cover_or_terms", "other_service") else "no_text_layer"
 
 
 def _holds_text(box: Box) -> bool:
@@ -197,12 +200,12 @@ def _holds_text(box: Box) -> bool:
     width, height = box.x1 - box.x0, box.y1 - box.y0
     if height < _LOWEST or (width > _LARGEST and height > _LARGEST):
         return False
-    return width > _MARK_CELL or height > _MARK_CELL
+    return width > MARK_CELL or height > MARK_CELL
 
 
 def _holds_mark(box: Box) -> bool:
     width, height = box.x1 - box.x0, box.y1 - box.y0
-    return max(width, height) <= _MARK_CELL
+    return max(width, height) <= MARK_CELL
 
 
 def _lines_across(bits: ink.Bits, mm: float) -> list[Span]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from config.forms import Form
 from config.request_types import Need, Row, Table
 from parsers import dates
 from parsers.dates import DateReading
@@ -15,11 +16,17 @@ SURE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What every rule may look at. `received_on` is the day of receipt in Japan."""
+    """What every rule may look at. `received_on` is the day of receipt in Japan; `form` is the form that was used, None
+    where it is no longer known."""
 
     application: Application
     table: Table
     received_on: date
+    form: Form | None = None
+
+    def label(self, key: str) -> str:
+        """The name by which the sender knows a field or a confirmation: as the form prints it, else the table's."""
+        return self.form.name(key) if self.form and self.form.has(key) else self.table.label(key)
 
     def need(self, row: Row) -> Need:
         """What the chosen type asks of the row. While no type is chosen, only what all types require is required."""

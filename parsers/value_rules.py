@@ -21,7 +21,7 @@ def english_fits_the_certificate(subject: Subject) -> Iterator[Finding]:
     for row, field in subject.filled_rows():
         if normalise.kind_of(row.key) is not Kind.ENGLISH or field.value is None:
             continue
-        label = f"「{subject.table.label(row.key)}」"
+        label = f"「{subject.label(row.key)}」"
         if not field.value.isascii():
             message = (
                 f"{label}に全角文字や長音記号付きの文字など、使用できない文字があります。半角の英字でご記入ください。"
@@ -57,7 +57,7 @@ def addresses_and_phones_are_valid(subject: Subject) -> Iterator[Finding]:
         code = _current(row.key, field).code
         if code:
             severity, message = _TEXT_MESSAGES[code]
-            yield Finding(code, severity, row.key, f"「{subject.table.label(row.key)}」{message}")
+            yield Finding(code, severity, row.key, f"「{subject.label(row.key)}」{message}")
 
 
 def mail_is_of_the_company(subject: Subject) -> Iterator[Finding]:
@@ -66,7 +66,7 @@ def mail_is_of_the_company(subject: Subject) -> Iterator[Finding]:
         receives = row.key.partition(".")[0] in ("applicant", "user", "after")
         if normalise.kind_of(row.key) is Kind.MAIL and receives and normalise.is_free_mail(field.value or ""):
             message = (
-                f"「{subject.table.label(row.key)}」がフリーメールなどのアドレスです。"
+                f"「{subject.label(row.key)}」がフリーメールなどのアドレスです。"
                 "会社で利用しているアドレスかご確認ください。"
             )
             yield Finding("free_mail_domain", Severity.WARNING, row.key, message)
@@ -83,7 +83,7 @@ def domains_of_the_form_agree(subject: Subject) -> Iterator[Finding]:
     for row, domain in mails:
         if any(likeness.is_near_domain(domain, other) for _, other in mails):
             message = (
-                f"「{subject.table.label(row.key)}」のドメインが、この申請書のほかのメールアドレスとわずかに異なります。"
+                f"「{subject.label(row.key)}」のドメインが、この申請書のほかのメールアドレスとわずかに異なります。"
                 "原本と1文字ずつ照合してください。"
             )
             yield Finding("mail_domains_near", Severity.DOUBT, row.key, message)
@@ -97,7 +97,7 @@ def readings_are_sure(subject: Subject) -> Iterator[Finding]:
         yield Finding("reading_doubtful", Severity.DOUBT, "request_type", message)
     for row, field in subject.filled_rows():
         if field.confidence < SURE:
-            message = f"「{subject.table.label(row.key)}」の自動読取に確信がありません。原本と照合してください。"
+            message = f"「{subject.label(row.key)}」の自動読取に確信がありません。原本と照合してください。"
             yield Finding("reading_doubtful", Severity.DOUBT, row.key, message)
 
 

@@ -13,10 +13,12 @@ from datetime import date
 from pathlib import PurePath
 from typing import Any
 
+from config.forms import Library
+from parsers.equipment import EQUIP, EQUIPPED, equipment_in
 from parsers.errors import ParseError, ParseKind
 from parsers.frames import Frame, FrameError, pack, picture_frame, picture_of, refusal, unpack
 from parsers.picture import Picture
-from parsers.reading import Box, to_json
+from parsers.reading import Box, Reading, to_json
 from parsers.scan import Scan, scan_from_json, scan_to_json
 
 # Writing more than this at once gains nothing, and the other side may bound what it takes.
@@ -51,7 +53,11 @@ class Channel:
         return taken
 
 
-def serve(channel: Channel, answer: Callable[[Channel, Frame], Frame]) -> None:
+Answer = Callable[[Channel, Frame], Frame]
+"""Answers one question of the service; may ask back over the channel first."""
+
+
+def serve(channel: Channel, answer: Answer) -> None:
     """Answer frame after frame until the service hangs up. What yields no answer is told as a ParseError's kind."""
     while True:
         try:
@@ -77,26 +83,43 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__}{at}"
 
 
-def answer_as_reader(channel: Channel, asked: Frame) -> Frame:
-    """`read`: a PDF → its reading; `render`: a PDF, a page, a part of it → its picture."""
-    data = bytes(asked.blob)
-    if asked.kind == "read":
-        return _read(channel, data, asked.body)
-    if asked.kind == "render":
-        return _render(data, asked.body)
-    raise FrameError("a question that no reader answers")
+def reader() -> Answer:
+    """What answers as a reader. `equip`: what the centre adds, first of all; `read`: a PDF → its reading; `render`: a
+    PDF, a page, a part of it → its picture."""
+    library: Library | None = None
+
+    def answer(channel: Channel, asked: Frame) -> Frame:
+        nonlocal library
+        if asked.kind == EQUIP:
+            library = equipment_in(asked).library()
+            return Frame(EQUIPPED)
+        data = bytes(asked.blob)
+        if asked.kind == "read":
+            return _read(channel, data, asked.body, library)
+        if asked.kind == "render":
+            return _render(data, asked.body)
+        raise FrameError("a question that no reader answers")
+
+    return answer
 
 
-def _read(channel: Channel, data: bytes, wanted: Mapping[str, Any]) -> Frame:
+def _read(channel: Channel, data: bytes, wanted: Mapping[str, Any], library: Library | None) -> Frame:
     from parsers.application import read  # noqa: PLC0415 - a recogniser has no use for the PDF libraries
 
     def recognise(picture: Picture, page: int) -> Scan:
         channel.send(picture_frame("recognise", picture, page=page))
         return scan_from_json(channel.receive().body)
 
-    received_on = date.fromisoformat(wanted["received_on"])
+    def draft(reading: Reading) -> None:
+        channel.send(Frame("draft", to_json(reading)))
+
     found = read(
-        data, received_on=received_on, seal=wanted["seal"], recognise=recognise if wanted["pictures"] else None
+        data,
+        received_on=date.fromisoformat(wanted["received_on"]),
+        seal=wanted["seal"],
+        recognise=recognise if wanted["pictures"] else None,
+        library=library,
+        draft=draft,
     )
     return Frame("reading", to_json(found))
 
@@ -108,15 +131,24 @@ def _render(data: bytes, wanted: Mapping[str, Any]) -> Frame:
     return picture_frame("picture", render(data, wanted["page"], dpi=wanted["dpi"], region=region))
 
 
-def recogniser() -> Callable[[Channel, Frame], Frame]:
-    """What answers as a recogniser. Loads the model, which takes about a second."""
+def recogniser() -> Answer:
+    """What answers as a recogniser: `equip` as of a reader, `recognise`: a picture → what is on it. Loads the model,
+    which takes about a second."""
     from parsers.recogniser import Recogniser  # noqa: PLC0415 - heavy, and a reader has no use for them
     from parsers.scanner import Scanner  # noqa: PLC0415
     from parsers.second_opinion import open_second_opinion  # noqa: PLC0415
+    from parsers.signatures import verifier  # noqa: PLC0415 - behind the walls no library could be loaded any more
 
-    scanner = Scanner(Recogniser(), second=open_second_opinion())
+    model, second = Recogniser(), open_second_opinion()
+    scanner = Scanner(model, second=second)
 
     def answer(_: Channel, asked: Frame) -> Frame:
+        nonlocal scanner
+        if asked.kind == EQUIP:
+            given = equipment_in(asked)
+            verify = verifier(given.code_key) if given.code_key else None
+            scanner = Scanner(model, second=second, library=given.library(), verify=verify)
+            return Frame(EQUIPPED)
         page = asked.body.get("page")
         if asked.kind != "recognise" or type(page) is not int:
             raise FrameError("a question that no recogniser answers")

@@ -84,6 +84,14 @@ class Form:
         """The label printed for that row; KeyError as in `labels_of`."""
         return self.labels_of(key)[0]
 
+    def name(self, key: str) -> str:
+        """The name a person who filled this form knows the row by: its label, below a heading with the heading.
+
+        KeyError as in `labels_of`.
+        """
+        label, (block, dot, _) = self.label(key), key.partition(".")
+        return f"{self.block_labels[block][0]} {label}" if dot and key not in self.single_labels else label
+
     def has(self, key: str) -> bool:
         """Whether this version carries the row: a field, a confirmation or the seal."""
         return key not in self.absent and (self.has_wished_date or key != WISHED_DATE)
@@ -129,8 +137,15 @@ def shipped() -> Library:
 
 def read_folder(folder: Path) -> dict[str, str]:
     """The form files of a centre's folder by name, as `Library.with_texts` takes them: a confined child gets texts, it
-    has no folder. OSError or UnicodeDecodeError where one cannot be read."""
-    return {path.name: path.read_text("utf-8") for path in sorted(folder.iterdir()) if path.suffix == ".toml"}
+    has no folder. OSError where one cannot be read, ValueError where it is no text."""
+    return {path.name: _read_text(path) for path in sorted(folder.iterdir()) if path.suffix == ".toml"}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name}: not UTF-8 text") from None
 
 
 def form(version: str) -> Form:

@@ -22,6 +22,7 @@ from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, Clock
 from daemon.store import every, one
 from parsers.mail import open_mail
 from support.centres import START
+from support.pictures import photo_pdf
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FILED, FOR_STAFF = "LRA-Processed", "LRA-Staff"
@@ -64,7 +65,7 @@ MAILS = {
     "zip": mail("zip", ("form.zip", zipped(FORM))),
     "picture": mail("picture", ("form.png", b"\x89PNG\r\n\x1a\n" + bytes(30_000))),
     "other-service": mail("other-service", ("form.pdf", sample("other_service.pdf"))),
-    "image-only": mail("image-only", ("form.pdf", sample("image_only.pdf"))),
+    "image-only": mail("image-only", ("form.pdf", photo_pdf())),
     "type-missing": mail("type-missing", ("form.pdf", sample("type_missing.pdf"))),
     "two-types": mail("two-types", ("form.pdf", sample("type_two.pdf"))),
     "grey": mail("grey", ("form.pdf", sample("new_issue__grey_filled.pdf"))),

@@ -49,7 +49,7 @@ def test_secrets_are_random_distinct_and_for_the_owner_only(settings):
     ceremony.make_secrets(settings)
     folder = settings.data_dir / "credentials"
     values = {path.name: path.read_text() for path in folder.iterdir()}
-    assert len(set(values.values())) == 3
+    assert len(set(values.values())) == 4
     assert all(re.fullmatch(r"[0-9a-f]{64}\n", value) for value in values.values())
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 

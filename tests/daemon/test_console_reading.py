@@ -30,7 +30,7 @@ def lra(tmp_path, capsys, centres):
     """Reading a form needs no centre: there is no configuration, no database, no server. The confined reader is that of
     the whole session, since its recogniser takes seconds to start."""
     clock = lambda: datetime(2024, 7, 2, 16, tzinfo=UTC)  # noqa: E731 - a clock that stands still
-    return CommandLine(tmp_path / "none.toml", clock, capsys, open_reader=lambda: centres.reader)
+    return CommandLine(tmp_path / "none.toml", clock, capsys, open_reader=lambda _: centres.reader)
 
 
 def sample(name: str) -> str:

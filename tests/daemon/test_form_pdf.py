@@ -14,16 +14,18 @@ import pytest
 from config import forms, request_types
 from config.request_types import Need, RequestType
 from daemon import form_console, form_fonts
-from daemon.form_code import FORM_CODE_KEY, modules_of, public_half, verifier
+from daemon.form_code import modules_of
 from daemon.form_fonts import FontError, broken_lines, load_typeface
 from daemon.form_layout import Role, lay_out
 from daemon.form_looks import GREY, WHITE, YELLOW
 from daemon.form_pdf import LEAST_MODULE, blank_pdf, filled_pdf, fitted
 from daemon.form_values import ValueFault, check_values, printed_text
+from daemon.keyring import FORM_CODE_KEY, public_half
 from parsers.codes import decode, find_codes
 from parsers.document import open_document
 from parsers.labels import find_parts, vocabulary
 from parsers.picture import Picture
+from parsers.signatures import verifier
 from support.command_lines import CommandLine, write_config, write_credential
 
 TABLE = request_types.load()

@@ -9,6 +9,7 @@ from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA, MINATO
 from support.applications import case_of
 from support.centres import form
+from support.pictures import photo_pdf
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FIRST, SECOND = APPROVERS
@@ -28,7 +29,7 @@ def send(stage, sender, *papers):
 
 
 def test_a_scan_waits_for_staff_as_a_case_with_a_number(stage):
-    send(stage, AOZORA, (SAMPLES / "image_only.pdf").read_bytes())
+    send(stage, AOZORA, photo_pdf())
     (receipt,) = stage.letters(AOZORA)
     assert "WEBEC-20260401-0001" in receipt.subject
     assert case_of(stage, "WEBEC-20260401-0001").state == "held"
@@ -39,7 +40,7 @@ def test_a_scan_waits_for_staff_as_a_case_with_a_number(stage):
 
 
 def test_a_form_is_taken_and_the_scan_beside_it_is_shown(stage):
-    send(stage, MINATO, form(stage, "new_issue_takeru"), (SAMPLES / "image_only.pdf").read_bytes())
+    send(stage, MINATO, form(stage, "new_issue_takeru"), photo_pdf())
     assert case_of(stage, "WEBEC-20260401-0001").state == "awaiting_decision"
     assert case_of(stage, "WEBEC-20260401-0002") is None
     subjects = [mail.subject for mail in stage.letters(SECOND)]

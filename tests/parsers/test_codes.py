@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from config import forms, request_types
 from config.request_types import RequestType
-from daemon.form_code import drawn, public_half, signer, verifier
+from daemon.form_code import drawn, signer
+from daemon.keyring import public_half
 from parsers import code_sheet, codes
 from parsers.code_rules import CODE_RULES
 from parsers.codes import CONFIRMATIONS, FIELDS, CodeContent, CodeError, CodeProblem, decode, encode, find_codes
 from parsers.picture import Picture
 from parsers.reading import Application, Box, FieldValue, Route, Seal, SealVerdict, Severity
 from parsers.sheet import Entry, Sheet
+from parsers.signatures import verifier
 from parsers.subject import SURE, Subject
 
 TABLE = request_types.load()

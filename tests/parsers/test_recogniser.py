@@ -26,7 +26,7 @@ VALUES = {
     "user.company_ja": ["あおぞら電機株式会社", "株式会社ユーロ交易", "㈱エコー・ソリューション", "カワバタ力学研究所"],
     "user.name_en": ["Hanako YAMADA"],
     "user.company_en": ["Aozora Electric Co., Ltd."],
-    "user.email": ["hanako_yamada@aozora-denki.example", "t-sato@minato-shoji.co.jp"],
+    "user.email": ["hanako_yamada@aozora-denki.example", "t-sato@minato.example.co.jp"],
     "applicant.phone": ["03-5550-1234"],
     "applicant.postal_code": ["100-0099"],
     "application_date": ["2024年7月1日", "令和6年7月31日", "2024/07/01"],

@@ -12,11 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daemon import cli
+from daemon import cli, reading_console
 from daemon.demo.server import MailServer
 from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock
 from daemon.demo.story import AOZORA, HANAKO, MINATO
 from daemon.reader import Reader
+from parsers.equipment import Equipment
 from support.centres import START, Centres, form
 
 
@@ -38,7 +39,11 @@ class CommandLine:
     """`lra("show", number)` as a person types it, with this configuration and this clock."""
 
     def __init__(
-        self, config: Path, clock: Callable[[], datetime], capsys: Any, open_reader: Callable[[], Reader] = Reader
+        self,
+        config: Path,
+        clock: Callable[[], datetime],
+        capsys: Any,
+        open_reader: Callable[[Equipment], Reader] = reading_console.open_reader,
     ) -> None:
         self.config = config
         self.clock = clock
