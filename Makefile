@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo-out
 
-.PHONY: demo test check bench env packages samples clean
+.PHONY: demo test check bench soak scans env packages samples clean
 
 demo: env  ## the whole life of an application, embedded, on loopback
 	$(BIN)/ogis-lra demo --dir $(DEMO_DIR)
@@ -20,6 +20,16 @@ check: env  ## ruff and mypy, without the tests
 
 bench: env  ## every benchmark, each as a ratio to a floor taken in the same run
 	$(BIN)/python -P benchmarks/run.py
+
+soak: env packages  ## the long runs: every hostile file with pictures, 100,000 mutated PDFs; hours
+	PYTHONPATH=tests $(BIN)/python -m failure.hostile_pdf
+	$(BIN)/python -m tools.fuzz_pdf --report docs/soak/fuzz_pdf.md
+
+scans: env  ## the final set of test scans, made and judged (docs/reading.md); half an hour
+	bash tools/install_packages.sh libreoffice-calc fonts-ipafont fonts-ipaexfont fonts-takao fonts-vlgothic fonts-mplus \
+	    fonts-noto-cjk poppler-utils tesseract-ocr-jpn tesseract-ocr-eng
+	$(BIN)/python -m tools.make_scans final --out scans-out/final --forms 200 --classes 300c,200c,300g
+	$(BIN)/python -m tools.score_scans scans-out/final/300c scans-out/final/200c scans-out/final/300g --jobs 2
 
 env: $(VENV)/.made
 

@@ -27,9 +27,11 @@ sys.path.insert(0, str(ROOT))
 from daemon.children import Child, Nursery  # noqa: E402 - the path comes first
 from parsers.application import read  # noqa: E402
 from parsers.frames import picture_frame  # noqa: E402
+from parsers.inside import Inside  # noqa: E402
 from parsers.recogniser import Recogniser  # noqa: E402
 from parsers.rendering import native_dpi, render  # noqa: E402
 from parsers.scanner import Scanner  # noqa: E402
+from parsers.second_opinion import SecondOpinion, open_second_opinion  # noqa: E402
 
 SHARE, PAGE = 0.65, 1.0
 READER_START, RECOGNISER_START, MEMORY = 0.15, 2.0, 900
@@ -41,24 +43,19 @@ ROUNDS = 5
 
 @dataclass
 class Watched:
-    """The recogniser, with every question that it was asked and the seconds its answers took."""
+    """A recogniser, with every question that it was asked."""
 
-    recogniser: Recogniser
+    engine: Recogniser | SecondOpinion
     asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
-    seconds: float = 0.0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - stands for any method
-        method = getattr(self.recogniser, name)
+        method = getattr(self.engine, name)
 
-        def timed(*given: Any, **more: Any) -> Any:  # noqa: ANN401
+        def noted(*given: Any, **more: Any) -> Any:  # noqa: ANN401
             self.asked.append((name, given, more))
-            start = time.perf_counter()
-            try:
-                return method(*given, **more)
-            finally:
-                self.seconds += time.perf_counter() - start
+            return method(*given, **more)
 
-        return timed
+        return noted
 
 
 def scans(folder: Path | None) -> Iterator[tuple[str, bytes, date]]:
@@ -94,13 +91,25 @@ class Cost:
     render: float
 
 
-def measure(data: bytes, day: date, recogniser: Recogniser) -> Cost:
-    watched = Watched(recogniser)
-    scanner = Scanner(watched)  # type: ignore[arg-type]  # it answers as a Recogniser does
+def measure(data: bytes, day: date, recogniser: Recogniser, second: SecondOpinion | None) -> Cost:
+    engines = [Watched(recogniser)] + ([Watched(second)] if second else [])
+    scanner = Scanner(engines[0], second=engines[1] if second else None)  # type: ignore[arg-type]  # they answer alike
     whole = seconds_of(lambda: read(data, received_on=day, recognise=scanner.scan))
     drawn = seconds_of(lambda: render(data, 1, dpi=native_dpi(data, 1) or DPI))
-    bare = sum(seconds_of(lambda q=q: getattr(recogniser, q[0])(*q[1], **q[2])) for q in watched.asked)
+    bare = 0.0
+    for engine in engines:
+        forget(engine.asked)
+        bare += sum(seconds_of(lambda q=q, e=engine: getattr(e.engine, q[0])(*q[1], **q[2])) for q in engine.asked)
     return Cost(whole, drawn + bare, drawn)
+
+
+def forget(asked: Sequence[tuple[str, tuple[Any, ...], dict[str, Any]]]) -> None:
+    """The inside of a cell remembers what was seen in it; the floor has to look again."""
+    for _, given, _ in asked:
+        for crop in given[0] if isinstance(given[0], list) else given[:1]:
+            inside = getattr(crop, "pixels", None)
+            if isinstance(inside, Inside):
+                inside.signals = None
 
 
 def megabytes(child: Child) -> float:
@@ -141,13 +150,13 @@ def children(pages: Sequence[bytes]) -> tuple[dict[str, float], float]:
 
 
 def main(folder: Path | None) -> int:
-    recogniser = Recogniser(threads=2)
+    recogniser, second = Recogniser(threads=2), open_second_opinion()
     costs, kept = [], []
     for name, data, day in scans(folder):
         kept.append(data)
         if len(kept) == 1:
-            measure(data, day, recogniser)  # the first page pays for planning and loading
-        cost = measure(data, day, recogniser)
+            measure(data, day, recogniser, second)  # the first page pays for planning and loading
+        cost = measure(data, day, recogniser, second)
         costs.append(cost)
         print(
             f"{name:34} {cost.whole * 1000:7.0f} ms  render {cost.render * 1000:5.0f}  "

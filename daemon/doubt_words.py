@@ -21,6 +21,7 @@ DOUBT_WORDS: Mapping[str, str] = {
     # What lies on it or is missing of it.
     "written_over": "印影や書き込みが文字に重なっています",
     "touches_border": "文字が枠線に接しています",
+    "coarse": "白黒2値の粗い画像（FAXなど）です",
     "cut_off": "文字の一部が切れています",
     "overflows": "文字が枠からはみ出しています",
     "written_on": "ページに注釈または入力欄が重なっています",

@@ -1,7 +1,8 @@
 """The code on a filled form: its key, its signature, its modules.
 
-The private key is a credential of the centre, `form-code-key`: 32 octets in hexadecimal, the seed of an Ed25519
-key (RFC 8032), opened by `keyring.form_code_key`. Readers get its public half only. Without the credential forms are made unsigned, and readings say so.
+The private key is a credential of the centre, `form-code-key` (daemon/keyring.py): 32 octets in hexadecimal, the seed
+of an Ed25519 key (RFC 8032). Readers get its public half only. Without the credential forms are made unsigned, and
+readings say so.
 """
 
 from collections.abc import Mapping

@@ -73,7 +73,7 @@ class Reader:
         monotonic: Callable[[], float] = time.monotonic,
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        """`equipment` is what the children are told beyond what the program ships; ValueError where its forms are wrong.
+        """`equipment` is what the children are told beyond what the program ships; ValueError where a form is wrong.
         `program` is what the interpreter is started with; a test puts children of its own in their place."""
         self._patience = patience or Patience()
         self._equipment = equipment or Equipment()
@@ -104,7 +104,8 @@ class Reader:
         """Read every form in a PDF; see `parsers.application.read`. `pictures=False` recognises nothing.
 
         Where the child was lost after it had told what the text alone says, its forms stay, with a note that nobody has
-        compared them with their picture. Raises ParseError where the bytes yield no document in good time, ReaderUnavailable where nothing can be read.
+        compared them with their picture. Raises ParseError where the bytes yield no document in good time,
+        ReaderUnavailable where nothing can be read.
         """
         wanted = {"received_on": received_on.isoformat(), "seal": seal, "pictures": pictures}
 

@@ -51,9 +51,9 @@ def read(
     """Read every form in a PDF. `received_on` is the day of receipt in Japan; `library` are the forms to know.
 
     `draft` is told what the text alone says, before any picture is looked at, where that is at least one form: looking
-    is what may take too long. `seal=False` leaves the seal boxes unexamined (their verdict is unclear): rendering is the slowest step. Without
-    `recognise` a page that is a picture is told as one, and no text is compared with what the page shows. Raises
-    ParseError where the bytes yield no document.
+    is what may take too long. `seal=False` leaves the seal boxes unexamined (their verdict is unclear): rendering is
+    the slowest step. Without `recognise` a page that is a picture is told as one, and no text is compared with what
+    the page shows. Raises ParseError where the bytes yield no document.
     """
     document = open_document(data)
     return read_document(

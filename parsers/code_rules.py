@@ -49,7 +49,8 @@ def code_agrees_with_print(subject: Subject) -> Iterator[Finding]:
         # Which box differs shows in the application: it is the one that can be called neither ticked nor not.
         for row in subject.table.confirmations:
             if subject.application.confirmations.get(row.key) is None:
-                message = f"確認項目「{subject.label(row.key)}」のチェックが二次元コードの内容と異なります。原本をご確認ください。"
+                label = subject.label(row.key)
+                message = f"確認項目「{label}」のチェックが二次元コードの内容と異なります。原本をご確認ください。"
                 yield Finding(DIFFERS, Severity.DOUBT, row.key, message)
 
 

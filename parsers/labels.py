@@ -143,10 +143,18 @@ def _field_key(
         return words.singles[label]
     names = words.fields.get(label, ())
     block = heading_of(cell, headings) if names else None
+    if block is None:
+        return _only_key(names, table)
     if not block:
         return None
     known = {row.key for row in table.block(block).rows}
     return next((key for name in names if (key := f"{block}.{name}") in known), None)
+
+
+def _only_key(names: Iterable[str], table: Table) -> str | None:
+    """The field of a label that no heading stands over: only one block has a telephone number."""
+    keys = [row.key for row in table.fields() if row.key.partition(".")[2] in names]
+    return keys[0] if len(keys) == 1 else None
 
 
 def _unread_headings(

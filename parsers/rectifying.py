@@ -29,8 +29,9 @@ _ROUNDS = 4
 _HELD_BACK = (0.0, 0.02, 0.02, 0.1, 0.1, 0.1)
 # Fewer pixels of line than this in either direction make no grid.
 _LEAST_LINE = 250
-# The map is worked out on a net of this many pixels and interpolated between; a page bends by far less than that.
-_NET = 32
+# The page is flattened in squares of this many pixels, each without a bend of its own: a page bends by less than a
+# twentieth of a pixel within one, and this takes half the time of a map of every pixel (39 ms for 77 at 300 dpi).
+_TILE = 128
 
 
 class Stretch(NamedTuple):
@@ -70,33 +71,43 @@ class Flattening:
             (sin * here_x + cos * here_y) * self.width + middle_y,
         )
 
-    def apply(self, pixels: Pixels, paper: int, quarter_turns: int = 0) -> Pixels:
-        """The flat picture, of the size of `pixels`, which may be larger than the small picture; then turned clockwise.
+    def apply(self, pixels: Pixels, paper: int, *, quarter_turn: bool = False) -> Pixels:
+        """The flat picture, of the size of `pixels`, which may be larger than the small picture; with
+        `quarter_turn` turned clockwise afterwards.
 
         What lies outside of the page becomes `paper`.
         """
         height, width = pixels.shape[:2]
         scale_x, scale_y = self.width / width, self.height / height
-        columns, rows = (np.arange(-1, side // _NET + 2) * _NET + _NET / 2 for side in (width, height))
-        x, y = self.back(*np.meshgrid(columns * scale_x - 0.5, rows * scale_y - 0.5))
-        nets = ((x + 0.5) / scale_x - 0.5, (y + 0.5) / scale_y - 0.5)
-        full_x, full_y = (
-            np.ascontiguousarray(
-                np.rot90(
-                    cv2.resize(net.astype(np.float32), None, fx=_NET, fy=_NET, interpolation=cv2.INTER_LINEAR)[
-                        _NET : _NET + height, _NET : _NET + width
-                    ],
-                    -quarter_turns,
+        across, down = (height, width) if quarter_turn else (width, height)
+        columns, rows = (np.arange(0, side + _TILE, _TILE) for side in (across, down))
+        x, y = np.meshgrid(columns, rows)
+        if quarter_turn:
+            x, y = y, height - 1 - x
+        x, y = self.back((x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5)
+        tiles = _tiles(np.stack(((x + 0.5) / scale_x - 0.5, (y + 0.5) / scale_y - 0.5), axis=-1))
+        flat = np.empty((down, across, *pixels.shape[2:]), np.uint8)
+        for row, top in enumerate(rows[:-1].tolist()):
+            for column, left in enumerate(columns[:-1].tolist()):
+                bottom, right = min(top + _TILE, down), min(left + _TILE, across)
+                flat[top:bottom, left:right] = cv2.warpAffine(
+                    pixels,
+                    tiles[row, column],
+                    (right - left, bottom - top),
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_CONSTANT,
+                    borderValue=[paper] * 4,
                 )
-            )
-            for net in nets
-        )
-        return np.asarray(
-            cv2.remap(
-                pixels, full_x, full_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=[paper] * 4
-            ),
-            dtype=np.uint8,
-        )
+        return flat
+
+
+def _tiles(net: Numbers) -> Numbers:
+    """For each mesh of a net of places the matrix of the nearest map without a bend, rows × columns × 2 × 3."""
+    upper, lower = net[:-1], net[1:]
+    right = (upper[:, 1:] - upper[:, :-1] + lower[:, 1:] - lower[:, :-1]) / (2 * _TILE)
+    down = (lower[:, :-1] - upper[:, :-1] + lower[:, 1:] - upper[:, 1:]) / (2 * _TILE)
+    middle = (upper[:, :-1] + upper[:, 1:] + lower[:, :-1] + lower[:, 1:]) / 4
+    return np.stack((right, down, middle - (right + down) * (_TILE / 2)), axis=-1)
 
 
 def find_skew(dark: Pixels) -> float:
@@ -139,12 +150,16 @@ def stretches(lines: Pixels, *, across: bool) -> Stretch:
     """The pieces of the lines in a mask that holds hardly anything but lines from left to right. Lines down the page
     are handed over as a mask of the page on its side."""
     _, labels = cv2.connectedComponents(lines, connectivity=8)
-    y, x = np.nonzero(labels)
-    if not len(x):
+    lit = np.flatnonzero(lines.view(np.bool_))
+    if not len(lit):
         none = np.zeros(0)
         return Stretch(none, none, none, none)
-    groups = labels[y, x].astype(np.int64) * (lines.shape[1] // _STRETCH + 1) + x // _STRETCH
-    _, member, count = np.unique(groups, return_inverse=True, return_counts=True)
+    y, x = np.divmod(lit.astype(np.int32), np.int32(lines.shape[1]))
+    groups = labels.ravel()[lit] * (lines.shape[1] // _STRETCH + 1) + x // _STRETCH
+    # Numbers without a gap; to count them takes a tenth of the time of sorting them.
+    there = np.bincount(groups) > 0
+    member = (np.cumsum(there) - 1)[groups]
+    count = np.bincount(member)
     mean_x, mean_y = (np.bincount(member, weights=values) / count for values in (x, y))
     off_x, off_y = x - mean_x[member], y - mean_y[member]
     spread = np.bincount(member, weights=off_x * off_x)

@@ -73,17 +73,17 @@ def confirmations_are_ticked(subject: Subject) -> Iterator[Finding]:
             # A form adopted from a centre may not print every box.
             continue
         ticked = subject.application.confirmations[row.key]
-        need = subject.need(row)
+        need, label = subject.need(row), subject.label(row.key)
         if ticked or need not in (Need.REQUIRED, Need.WARN):
             continue
         if ticked is None:
-            message = f"確認項目「{subject.label(row.key)}」のチェックの有無を判読できません。原本をご確認ください。"
+            message = f"確認項目「{label}」のチェックの有無を判読できません。原本をご確認ください。"
             yield Finding("confirmation_missing", Severity.DOUBT, row.key, message)
         elif need is Need.REQUIRED:
-            message = f"確認項目「{subject.label(row.key)}」がチェックされていません。内容をご確認のうえ、チェックしてください。"
+            message = f"確認項目「{label}」がチェックされていません。内容をご確認のうえ、チェックしてください。"
             yield Finding("confirmation_missing", Severity.DEFECT, row.key, message)
         else:
-            message = f"確認項目「{subject.label(row.key)}」がチェックされていません（この種別では受付できますが、ご承知おきください）。"
+            message = f"確認項目「{label}」がチェックされていません（この種別では受付できますが、ご承知おきください）。"
             yield Finding("confirmation_missing", Severity.WARNING, row.key, message)
 
 
@@ -157,7 +157,8 @@ def find(
 
 
 def _only_sure(subject: Subject, finding: Finding) -> Finding:
-    field = subject.application.fields.get(finding.field)
+    application = subject.application
+    field = application.type_reading if finding.field == TYPE_FIELD else application.fields.get(finding.field)
     if field is None or field.confidence >= SURE or finding.severity is not Severity.DEFECT:
         return finding
     message = f"自動読取に確信がありません。原本をご確認ください。（{finding.message}）"

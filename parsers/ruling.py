@@ -31,6 +31,8 @@ _COARSE = 3
 _LEAST_CELLS = 4
 # A line that ends this near to the edge of the picture, in millimetres, runs off it; so many of them cut a page.
 _EDGE, _CUT_LINES = 2.5, 2
+# The sides of a square seal's frame, in millimetres, and how far it may be from a square.
+_FRAME, _SQUARE = (8.0, 35.0), 1.35
 # A small picture smaller than this holds no form.
 _LEAST_SIDE = 100
 
@@ -97,7 +99,7 @@ def find_grid(picture: Picture) -> Ruled | None:
     if found is None:
         return None
     (across, down), raw = found
-    boxes = [box for box in find_boxes(_segments(across), _segments(down)) if _is_on(box, grey)]
+    boxes = _without_frames([box for box in find_boxes(_segments(across), _segments(down)) if _is_on(box, grey)])
     if len(boxes) < _LEAST_CELLS:
         return None
     return _turned(picture, boxes, _cut_edges(*raw, flattening), flattening, paper)
@@ -116,8 +118,13 @@ def _small(picture: Picture) -> Pixels:
     are nearly as bright as paper."""
     scale = _DPI / picture.dpi
     width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    small = picture.pixels
-    if (width, height) != (picture.width, picture.height):
+    small, times = picture.pixels, max(1, round(1 / scale))
+    # Whole squares of pixels are averaged ten times as fast; what is left over at the edges is less than one of them.
+    whole = picture.width // times, picture.height // times
+    if times > 1 and abs(whole[0] - width) <= 1 and abs(whole[1] - height) <= 1:
+        width, height = whole
+        small = small[: height * times, : width * times]
+    if (width, height) != (small.shape[1], small.shape[0]):
         small = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     red, green, blue = cv2.split(small)
     return np.asarray(cv2.max(cv2.max(red, green), blue), dtype=np.uint8)
@@ -140,6 +147,29 @@ def _segments(lines: Iterable[Line]) -> list[Segment]:
 
 def _is_on(box: Box, flat: Pixels) -> bool:
     return box.x0 >= 0 and box.y0 >= 0 and box.x1 <= flat.shape[1] / _POINT and box.y1 <= flat.shape[0] / _POINT
+
+
+def _without_frames(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes without those that stand free within a cell and have the size and shape of a square seal.
+
+    Its frame closes a rectangle as lines do. A box for a mark is smaller, and cells beside one another are no squares
+    that stand free.
+    """
+    least, most = (side / 25.4 * 72 for side in _FRAME)
+    table = np.array(boxes).reshape(-1, 4)
+    kept = []
+    for box in boxes:
+        width, height = box.x1 - box.x0, box.y1 - box.y0
+        if (
+            least <= min(width, height)
+            and max(width, height) <= most
+            and max(width, height) < _SQUARE * min(width, height)
+        ):
+            around = (table[:, :2] < (box.x0 - 1, box.y0 - 1)) & (table[:, 2:] > (box.x1 + 1, box.y1 + 1))
+            if around.all(axis=1).any():
+                continue
+        kept.append(box)
+    return kept
 
 
 def _cut_edges(across: Sequence[Line], down: Sequence[Line], flattening: Flattening) -> frozenset[str]:
@@ -168,7 +198,7 @@ def _turned(picture: Picture, boxes: Sequence[Box], cut: frozenset[str], flatten
         boxes = [Box(height - box.y1, box.x0, height - box.y0, box.x1) for box in boxes]
         clockwise = {"left": "top", "top": "right", "right": "bottom", "bottom": "left"}
         cut = frozenset(clockwise[side] for side in cut)
-    pixels = flattening.apply(picture.pixels, paper, quarter_turns=int(sideways))
+    pixels = flattening.apply(picture.pixels, paper, quarter_turn=sideways)
     return Ruled(
         picture=Picture(pixels, picture.dpi),
         boxes=_in_order(boxes),

@@ -39,7 +39,7 @@ MARKS: Mapping[bool | None, str] = {True: "☑", False: "□", None: "？"}
 
 @dataclass(frozen=True, slots=True)
 class ScannedForm:
-    """The parts of one form on a flat page, and what reads them."""
+    """The parts of one form on a flat page, and what reads them. `coarse` tells that it is a fax or no better."""
 
     recogniser: Recogniser
     second: SecondOpinion | None
@@ -47,6 +47,7 @@ class ScannedForm:
     flat: FlatPage
     form: Form
     grid: Grid
+    coarse: bool = False
 
     def sheet(self, part: Page) -> Sheet:
         """Everything that stands in the form. `part` is the page, or the part of it, with the recognised labels."""
@@ -86,6 +87,8 @@ class ScannedForm:
             signs.append("written_over")
         if self._is_cut(box):
             signs.append("cut_off")
+        if self.coarse:
+            signs.append("coarse")
         if inside.touches_border:
             signs.append("touches_border")
         return signs
@@ -104,7 +107,8 @@ class ScannedForm:
         """The request type: the likeliest of the words it can be, or the words and marks of a list to tick."""
         cell = self.grid.type_cell
         if cell is None:
-            return Entry("")
+            # That no cell was found says nothing about what the applicant chose.
+            return Entry("", 0.0)
         inside = self.flat.inside(cell.box)
         place = self.flat.ruled.page_box(cell.box)
         listed, words = read_type(cell.text, self.form, self.table)

@@ -45,6 +45,8 @@ _HEAD = 40.0 * MM
 _TALL, _LEAST_ROWS = 9.0 * MM, 12
 # A row of a line of text has this share of ink at least; such a line is so high, in mm, and no higher.
 _INKED, _LOWEST_LINE, _HIGHEST_LINE = 0.003, 1.6, 14.0
+# A fax, in pixels to the inch and in the share of its pixels that are neither black nor white.
+_FAX_DPI, _NO_GREY = 220.0, 0.012
 # A page with a smaller share of ink is blank.
 _BLANK_SHARE = 0.0005
 
@@ -79,23 +81,26 @@ class Scanner:
     def scan(self, picture: Picture, page: int) -> Scan:
         """Every form on the picture; `page` is its number in the document, from 1."""
         ruled = find_grid(picture)
+        coarse = _is_coarse(picture)
         if ruled is None:
             return Scan(problem=self._problem_without_grid(picture))
         flat = self._upright(FlatPage(ruled))
         whole = self._printed(flat, page)
-        found = [self._read(flat, part) for part in split_forms(whole, self._library, self._table, noisy=True)]
+        found = [
+            self._read(flat, part, coarse=coarse) for part in split_forms(whole, self._library, self._table, noisy=True)
+        ]
         sheets = [each for each in found if isinstance(each, Sheet)]
         if not sheets:
             return Scan(problem=next(each for each in found if isinstance(each, str)))
         return Scan(tuple(self._with_codes(sheets, flat.ruled)))
 
-    def _read(self, flat: FlatPage, part: Page) -> Sheet | str:
+    def _read(self, flat: FlatPage, part: Page, *, coarse: bool) -> Sheet | str:
         texts = [*part.loose_lines(), *(cell.text for cell in part.cells)]
         form, grid = choose_form(part.cells, texts, self._library, self._table, noisy=True)
         problem = kind_of_page(head_lines(part), texts, self._library, self._table, parts=grid.hits, noisy=True)
         if problem:
             return _unless_unknown(problem)
-        return ScannedForm(self._recogniser, self._second, self._table, flat, form, grid).sheet(part)
+        return ScannedForm(self._recogniser, self._second, self._table, flat, form, grid, coarse=coarse).sheet(part)
 
     def _with_codes(self, sheets: Sequence[Sheet], ruled: Ruled) -> list[Sheet]:
         """The sheets with what a code on the page says of them. A code belongs to the only form, or to the nearest."""
@@ -148,14 +153,17 @@ class Scanner:
         return bool(text) and any(words.closest(text) for words in self._words)
 
     def _heading(self, inside: Inside) -> str | None:
-        """The heading of a block in a tall cell: whichever it can be, where its two bold lines nearly touch."""
+        """The heading of a block in a tall cell: whichever it can be, as it stands or, where its two bold lines nearly
+        touch, with the one beside the other."""
         line = _in_one_line(inside)
-        if line is None:
-            return None
-        crop = Crop(line, Mask.LABEL, lines=False)
-        [seen] = self._recogniser.read([crop])
-        if self._is_label(seen.text):
-            return seen.text
+        if line is not None:
+            [seen] = self._recogniser.read([Crop(line, Mask.LABEL, lines=False)])
+            if self._is_label(seen.text):
+                return seen.text
+        crops = [Crop(inside, Mask.LABEL), *([Crop(line, Mask.LABEL, lines=False)] if line is not None else [])]
+        return next((label for crop in crops if (label := self._likely_heading(crop))), None)
+
+    def _likely_heading(self, crop: Crop) -> str | None:
         scores = dict(zip(self._headings, self._recogniser.score(crop, list(self._headings)), strict=True))
         best = max(scores, key=lambda label: scores[label])
         others = [score for label, score in scores.items() if self._headings[label] != self._headings[best]]
@@ -188,6 +196,13 @@ class Scanner:
             return "blank_page"
         texts = [run.text for run in self._head(picture, ())]
         return _unless_unknown(kind_of_page(texts, texts, self._library, self._table, parts=0, noisy=True))
+
+
+def _is_coarse(picture: Picture) -> bool:
+    """Whether the picture is black and white alone and no finer than a fax, which loses thin strokes."""
+    sample = picture.pixels[::7, ::7, 1]
+    between = np.count_nonzero((sample > 70) & (sample < 185)) / max(1, sample.size)
+    return picture.dpi <= _FAX_DPI and bool(between < _NO_GREY)
 
 
 def _unless_unknown(problem: str | None) -> str:

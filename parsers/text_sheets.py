@@ -141,7 +141,8 @@ def _sheet(leaf: Leaf, form: Form, grid: Grid, table: Table, mark: Seal) -> Shee
         version=form.version,
         route=leaf.page.route,
         pages=leaf.numbers,
-        kind=_entry(leaf, grid.type_cell) if grid.type_cell else Entry(""),
+        # That no cell was found says nothing about what the applicant chose.
+        kind=_entry(leaf, grid.type_cell) if grid.type_cell else Entry("", 0.0),
         entries={key: _entry(leaf, grid.values[key]) for key in keys},
         ticks={row.key: _tick(leaf.page, form, grid, row.key) for row in table.confirmations},
         seal=mark,

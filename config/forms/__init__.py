@@ -113,8 +113,13 @@ class Library:
 
     def with_texts(self, texts: Mapping[str, str]) -> "Library":
         """This library with the forms of further TOML texts, by file name. ValueError names the file that is wrong."""
-        table = request_types.load()
-        return Library(_ordered((*self.forms, *(_parse(text, file, table) for file, text in texts.items()))))
+        table, known = request_types.load(), {form.version: form for form in self.forms}
+        for file, text in texts.items():
+            form = _parse(text, file, table)
+            if form.version in known:
+                raise ValueError(f"{file}: version: two files give the same version {form.version}")
+            known[form.version] = form
+        return Library(_ordered(tuple(known.values())))
 
 
 @cache

@@ -78,7 +78,7 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
             established(settings)
     key = (settings.data_dir / "keys" / "issuing.key").read_bytes()
     steps = established(settings)
-    assert [step.made for step in steps] == [False] * 6 + [True]
+    assert [step.made for step in steps] == [False] * 7 + [True]
     assert (settings.data_dir / "keys" / "issuing.key").read_bytes() == key
     assert {path.name for path in (settings.data_dir / "public").iterdir()} == {
         "root.pem",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from parsers.application import PROBLEM_SENTENCES, read
 from parsers.errors import ParseError, ParseKind
 from parsers.frames import Frame, FrameError, pack, picture_frame, picture_of, refusal, refusal_of, unpack
 from parsers.picture import Picture
-from parsers.reading import Box, Problem, Reading, to_json
+from parsers.reading import Box, Problem, Reading, Severity, to_json
 
 DAY = date(2026, 4, 1)
 ROOT = Path(__file__).parent.parent
@@ -290,6 +291,38 @@ def test_a_lost_recogniser_costs_the_page_and_not_the_mail(how):
         found = reader.read(FORM, received_on=DAY)
         assert found == Reading((), (Problem("no_text_layer", PROBLEM_SENTENCES["no_text_layer"], 1),))
         assert reader._recogniser is None
+
+
+@pytest.mark.parametrize("how", ["draft-and-hang", "draft-and-die", "draft-and-draft", "draft-and-refuse"])
+def test_a_form_keeps_its_text_however_its_reader_is_lost_over_the_picture(how):
+    with odd(f"{how}+blank") as reader:
+        assert_text_alone(reader.read(FORM, received_on=DAY))
+
+
+@pytest.mark.parametrize(("how", "patience"), [("die", Patience()), ("hang", Patience(page=0.3))])
+def test_a_form_keeps_its_text_when_the_recogniser_is_lost_to_its_page(how, patience):
+    with odd(f"real+{how}", patience) as reader:
+        assert_text_alone(reader.read(FORM, received_on=DAY))
+
+
+def test_a_form_keeps_its_text_when_looking_takes_all_the_time_of_the_file():
+    with odd("real+hang", Patience(whole=4.0, page=60.0)) as reader:
+        assert_text_alone(reader.read(FORM, received_on=DAY))
+
+
+def assert_text_alone(found):
+    """All that the text says, and a doubt that nobody has compared it with the picture."""
+    (expected,), (form,) = read(FORM, received_on=DAY).applications, found.applications
+    assert form.notes == (*expected.notes, "picture_unread")
+    (told,) = set(form.findings) - set(expected.findings)
+    assert (told.code, told.severity) == ("picture_unread", Severity.DOUBT)
+    assert replace(form, notes=expected.notes, findings=expected.findings) == expected
+    assert found.problems == ()
+
+
+def test_a_draft_that_is_none_costs_the_document():
+    with odd("draft-of-nonsense+blank") as reader:
+        lost(reader)
 
 
 def test_a_recogniser_is_kept_and_the_words_of_a_child_are_not(stranger):

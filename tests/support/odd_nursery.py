@@ -15,11 +15,14 @@ import struct
 import sys
 import threading
 import time
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 from parsers import nursery
-from parsers.frames import Frame
+from parsers.application import read
+from parsers.errors import ParseError, ParseKind
+from parsers.frames import Frame, refusal
 from parsers.reading import Reading, to_json
 from parsers.scan import Scan, scan_to_json
 from parsers.worker import reader as real_reader
@@ -161,6 +164,19 @@ def _ask_once(channel, _):
     return _reading(problems=[{"code": problem, "page": 1, "message": "the child's own words"}])
 
 
+def _draft(channel, asked):
+    """What the text alone says, as a real reader would tell it; the form lies beside the tests."""
+    channel.send(Frame("draft", to_json(read(bytes(asked.blob), received_on=date(2026, 4, 1)))))
+
+
+def _draft_and(deed):
+    def answer(channel, asked):
+        _draft(channel, asked)
+        return deed(channel, asked)
+
+    return answer
+
+
 def _bug(*_):
     raise ZeroDivisionError("a value of the form")
 
@@ -179,6 +195,11 @@ ODD = {
     "bug": _bug,
     "ask-for-ever": _ask_for_ever,
     "ask-once": _ask_once,
+    "draft-and-hang": _draft_and(_hang),
+    "draft-and-die": _draft_and(_die),
+    "draft-and-draft": _draft_and(_draft_and(_hang)),
+    "draft-and-refuse": _draft_and(lambda *_: refusal(ParseError(ParseKind.TOO_COSTLY, "too much"))),
+    "draft-of-nonsense": lambda *_: Frame("draft", {"applications": "x"}),
     "other-protocol": _raw(b"HTTP/1.1 200 OK\r\n\r\n" * 10),
     "huge-json": _raw(struct.pack(">4sII", b"LRA1", 2**32 - 1, 0)),
     "huge-blob": _raw(struct.pack(">4sII", b"LRA1", 2, 2**32 - 1)),
