@@ -71,8 +71,11 @@ def _entry(key: str, said: str, seen: Entry | None, *, by_picture: bool) -> Entr
         return Entry(said, _NOT_SEEN, None, (UNSEEN,)) if said else None
     if _agree(kind_of(key), said, seen, by_picture=by_picture):
         return Entry(said, _SAME, seen.box)
-    # Where nothing is printed the code's value is shown, for an empty field would look like nothing to look at.
-    return Entry(seen.raw if seen.raw.strip() else said, _OTHER, seen.box, (*seen.doubts, DIFFERS))
+    # Where nothing is printed the code's value is shown, for an empty field would look like nothing to look at; and where
+    # the print could hardly be read, for what a recogniser guesses is the worse witness. It is a doubt all the same.
+    hardly_read = by_picture and seen.confidence < SURE and said
+    raw = said if hardly_read or not seen.raw.strip() else seen.raw
+    return Entry(raw, _OTHER, seen.box, (*seen.doubts, DIFFERS))
 
 
 def _agree(kind: Kind, said: str, seen: Entry, *, by_picture: bool) -> bool:

@@ -32,6 +32,8 @@ _SAME_SHORT = 0.4  # the same where the other one is short, too, but looks right
 _PALE, _LONG_OVERHANG = 0.7, 12.5
 # A stroke on a fold is a ruling line where it is so much darker than the fold is in the margin.
 _DARKER_THAN_FOLD = 1.5
+# It has half of the contrast of lines as well; letters on a pale fold have less over the height of a cell.
+_LEAST_ON_FOLD = 0.5
 # A stretch of a line, of at least so many millimetres, that has no more than this of its contrast,
 # and of that of all lines, is none of it.
 _LEAST_STRETCH, _FADED, _PALER = 3.0, 0.4, 0.33
@@ -89,8 +91,8 @@ class _Net:
         return done
 
     def _is_break(self, first: Line, second: Line, *, ended: bool, began: bool) -> bool:
-        """Whether the gap between two strokes of one line is none of the line's; `ended` and `began` tell whether a
-        line of the other direction stands at either side of it."""
+        """Whether the gap between two strokes of one line is but a break in it; `ended` and `began` tell whether a
+        line of the other direction stands where the first ends and where the second begins."""
         gap, mm = second.start - first.end, self._mm
         if gap <= _SMEAR * mm:
             return True
@@ -122,14 +124,12 @@ class _Net:
         kept: list[Line] = []
         for group in groups(seen, _ONE_LINE * self._mm):
             real = [line for line in group if line not in faint]
-            if not real:
-                continue
             # A dark line beside a pale stroke of something else is no fold.
-            witnesses = group if min(line.dark for line in real) < _PALE * self._side.dark else real
+            witnesses = real if real and min(line.dark for line in real) >= _PALE * self._side.dark else group
             margins = self._margins(witnesses, [along for line in witnesses for along, _ in met[line]])
             if margins and self._is_fold(margins, real):
                 fold = self._fold(margins)
-                kept += (piece for line in real for piece in self._on_fold(line, met[line], fold))
+                kept += (piece for line in witnesses for piece in self._on_fold(line, met[line], fold))
             else:
                 kept += real
         return kept
@@ -156,14 +156,32 @@ class _Net:
         return seen[len(seen) // 2] if seen else 0.0
 
     def _on_fold(self, line: Line, met: Sequence[Meeting], fold: float) -> Iterator[Line]:
+        """The stretches of a stroke on a fold that are so dark that a ruling line must lie there."""
+        begun: float | None = None
+        reached = 0.0
         for (start, _), (end, _) in pairwise(met):
             if end - start <= 2 * _TOUCH * self._mm:
                 continue
-            # Letters on the fold are dark in places, a line is dark all along.
-            dark = self._side.darkness(line, start, end, share=0.3)
-            if dark > _DARKER_THAN_FOLD * fold:
-                # No further than it was seen: the stroke of a letter must not come to end on lines by this.
-                yield part(line, max(start, line.start), min(end, line.end))._replace(dark=dark)
+            least = max(_DARKER_THAN_FOLD * fold, _LEAST_ON_FOLD * self._side.dark)
+            if self._is_dark_all_along(line, start, end, least):
+                begun = start if begun is None else begun
+                reached = end
+            elif begun is not None:
+                yield self._stretch(line, begun, reached)
+                begun = None
+        if begun is not None:
+            yield self._stretch(line, begun, reached)
+
+    def _is_dark_all_along(self, line: Line, start: float, end: float, least: float) -> bool:
+        """Whether a line lies there: letters on a fold are dark in places, and not beside the lines of their row."""
+        near, far = 0.3 * self._mm, 0.9 * self._mm
+        stretches = ((start, end, 0.15), (start + near, start + far, 0.5), (end - far, end - near, 0.5))
+        return all(self._side.darkness(line, *stretch) > least for stretch in stretches)
+
+    def _stretch(self, line: Line, start: float, end: float) -> Line:
+        # No further than it was seen: the stroke of a letter must not come to end on lines by this.
+        seen = part(line, max(start, line.start), min(end, line.end))
+        return seen._replace(dark=self._side.darkness(line, start, end))
 
     def trimmed(self, lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
         """Lines without a pale stretch at their ends, where a fold or a shadow carries a line on into a wide cell."""
@@ -218,7 +236,7 @@ class _Net:
         missing = max(other.start - at, at - other.end, 0.0)
         if missing <= _HOLE * self._mm and (
             (abs(end - goal) < _HOLE * self._mm and self._side.covered(end, goal, at, at) > 0.5)
-            or self._side.continued(*sorted((end, goal)), at, at)
+            or self._side.continued(min(end, goal), max(end, goal), at, at)
         ):
             return True
         # A white hole: both sides of the corner are long, thin lines.
@@ -238,18 +256,18 @@ class _Net:
                 cut.append((line, part(line, met[0][0], met[-1][0])))
         long = sorted(piece.at for _, piece in cut if piece.length >= _LONG * self._mm)
         kept = [(line, piece) for line, piece in cut if piece.length >= _LONG * self._mm]
-        doubtful = []
+        doubtful: list[tuple[Line, Line]] = []
         for line, piece in cut:
             if piece.length < _LONG * self._mm:
                 right = self._carries_on(line, piece, long, _SAME_COLUMN) or self._looks_right(line, piece)
                 (kept if right else doubtful).append((line, piece))
         # A short line that something spoils, and others of the same column do not have, is known by them.
         short = sorted(piece.at for _, piece in kept)
-        kept += (
-            each
-            for each in doubtful
-            if each[1].length >= _LONG / 2 * self._mm and self._carries_on(*each, short, _SAME_SHORT)
-        )
+        kept += [
+            (line, piece)
+            for line, piece in doubtful
+            if piece.length >= _LONG / 2 * self._mm and self._carries_on(line, piece, short, _SAME_SHORT)
+        ]
         return [piece for _, piece in kept]
 
     def _carries_on(self, line: Line, piece: Line, known: Sequence[float], near: float) -> bool:

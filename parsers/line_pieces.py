@@ -23,6 +23,7 @@ _PALE_LINE = 14.0  # a line as long as this may be paler
 _GAP = 0.5  # gaps within a line that noise and JPEG make
 _SOFT = 0.85  # brightness is averaged over this much of a line, which takes the noise out and no line
 _WANDER = 1.2  # a line that bends leaves its mean place by this much at the most
+_SHADOW = 10.0  # the edge of the glass is no further in than this
 _BESIDE = 0.7  # beside a thin line, this far from its middle, is paper
 
 # Ink is darker than the paper around it by this much at the least, and by this share of what the darkest ink is.
@@ -81,17 +82,17 @@ def strokes(grey: Pixels, mm: float, *, across: bool) -> Strokes:
     Fills vanish, since only what is darker than both its sides counts: the edge of a grey cell is no line.
     """
     if not across:
-        grey = cv2.transpose(grey)
+        grey = np.asarray(cv2.transpose(grey), np.uint8)
     thick, smooth = max(3, round(_THICKEST * mm)) | 1, max(3, round(_SOFT * mm)) | 1
     soft = cv2.blur(grey, (smooth, 1))
     ground = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, np.ones((thick, 1), np.uint8))
-    hat = cv2.subtract(ground, soft)
+    hat = np.asarray(cv2.subtract(ground, soft), np.uint8)
     # The 99th percentile of the strokes is ruling lines and letters even on a page with little of them.
     counts = np.cumsum(np.bincount(hat.ravel()[::7], minlength=256))
     darkest = float(np.searchsorted(counts, 0.99 * counts[-1]))
     mask = _runs(hat, max(_LEAST_CONTRAST, _CONTRAST_SHARE * darkest), _GAP * mm, _LEAST_LINE * mm)
     mask |= _runs(hat, max(_PALE_CONTRAST, _PALE_SHARE * darkest), 0.0, _PALE_LINE * mm)
-    return Strokes(mask, np.asarray(hat, np.uint8), np.asarray(ground, np.uint8))
+    return Strokes(mask, hat, np.asarray(ground, np.uint8))
 
 
 def _runs(hat: Pixels, least: float, gap: float, length: float) -> Pixels:
@@ -113,8 +114,10 @@ def lines_in(found: Strokes, mm: float) -> list[Line]:
     strokes_seen += [_disentangled(labels, piece + 1, stats[piece], mm) for piece in tangles.tolist()]
     at, start, length, thick, body = np.concatenate(strokes_seen).T
     height, width = found.hat.shape
-    # The shadow at the edge of the glass runs along the edge of the picture; no ruling line stands there.
-    good = (at > 1.2 * mm) & (at < height - 1.2 * mm) & (length < width)
+    # The shadow at the edge of the glass runs along the edge of the picture; no ruling line stands there. A fold runs
+    # from edge to edge, too, but lines may lie on it.
+    from_edge = np.minimum(at, height - at)
+    good = (from_edge > 2 * mm) & ((from_edge > _SHADOW * mm) | (length < width))
     if not good.any():
         return []
     return _measured(found.hat, at[good], start[good], length[good], body[good], thick[good], mm)

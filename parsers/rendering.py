@@ -1,8 +1,8 @@
 """A page of a PDF → its picture, drawn by PDFium at the resolution in which it was scanned.
 
 Trusts nothing: a page may claim any size, so the picture is bounded before it is drawn. Promises that only ParseError
-comes out: DAMAGED, or TOO_COSTLY where memory runs out while a picture is taken over. Weak: PDFium ends the process where memory runs out (field notes, pdf.md 6), so this
-runs in the confined child only.
+comes out: DAMAGED, or TOO_COSTLY where memory runs out while a picture is taken over. Weak: PDFium ends the process
+where memory runs out (field notes, pdf.md 6), so this runs in the confined child only.
 """
 
 import math

@@ -31,8 +31,8 @@ _COARSE = 3
 _LEAST_CELLS = 4
 # A line that ends this near to the edge of the picture, in millimetres, runs off it; so many of them cut a page.
 _EDGE, _CUT_LINES = 2.5, 2
-# The sides of a square seal's frame, in millimetres, and how far it may be from a square.
-_FRAME, _SQUARE = (8.0, 35.0), 1.35
+# The sides of the square seal of a company, in millimetres (15 to 30, with what a scan adds), and how far it may be from a square.
+_FRAME, _SQUARE = (15.0, 35.0), 1.35
 # A small picture smaller than this holds no form.
 _LEAST_SIDE = 100
 

@@ -113,7 +113,7 @@ class Scanner:
                 continue
             place = ruled.page_box(box)
             nearest = min(range(len(merged)), key=lambda index: _far(merged[index], place))
-            merged[nearest] = merge(code, merged[nearest])
+            merged[nearest] = merge(code, merged[nearest], self._library)
         return merged
 
     # --- which way is up

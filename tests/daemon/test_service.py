@@ -25,11 +25,13 @@ NAMES = [
     "credential ca-passphrase",
     "credential audit-key",
     "credential token-key",
+    "credential form-code-key",
     "database",
     "certificate authority",
     "mailbox",
     "mail server",
     "letters",
+    "forms",
     "confined readers",
     "clock",
 ]
@@ -204,11 +206,11 @@ def contents(folder):
 def test_init_makes_everything_and_a_second_init_changes_nothing(fresh, tmp_path):
     answered = fresh("init", "--json")
     assert answered.code == 0
-    assert [step["made"] for step in answered.document] == [True] * 8
+    assert [step["made"] for step in answered.document] == [True] * 9
     before = contents(tmp_path)
     again = fresh("init")
     assert again.code == 0
-    assert again.out.count("found  ") == 8
+    assert again.out.count("found  ") == 9
     assert "made " not in again.out
     assert contents(tmp_path) == before
     assert "`ogis-lra check`" in again.out

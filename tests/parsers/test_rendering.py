@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,40 @@ def test_a_page_that_is_not_there_is_damage(page):
 def test_a_region_off_the_page_is_damage(region):
     with pytest.raises(ParseError):
         render(FORM, 1, dpi=100, region=region)
+
+
+def run(program, *arguments):
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
+
+
+def test_the_process_that_opens_pdfs_loads_no_opencv_by_it():
+    assert run("import parsers.rendering, sys; print('cv2' in sys.modules)") == "False"
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+from parsers.errors import ParseError
+from parsers.rendering import render
+data = open(sys.argv[1], "rb").read()
+render(data, 1, dpi=20)
+pages = int(open("/proc/self/statm").read().split()[0])
+# Room for what PDFium draws, 100 MB, and not for the 75 MB that take it over.
+room = pages * resource.getpagesize() + 135_000_000
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+try:
+    render(data, 1, dpi=288)
+except ParseError as error:
+    print(error.kind.name)
+"""
+
+
+def test_a_page_for_which_memory_runs_out_is_too_costly(tmp_path):
+    page = tmp_path / "page.pdf"
+    page.write_bytes(drawn(1250, 1250, bar=(0, 0, 600, 600)))
+    assert run(OUT_OF_MEMORY, str(page)) == ParseKind.TOO_COSTLY.name
 
 
 @settings(max_examples=40, deadline=None)

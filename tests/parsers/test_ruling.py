@@ -166,17 +166,30 @@ def test_a_box_maps_back_to_the_place_on_the_page_where_it_was(turn, half):
 
 def test_holes_folds_staples_and_a_red_seal_divide_no_cell():
     picture, truth = clean("new_issue")
-    pixels = picture.pixels.astype(np.float32)
-    rows, columns = np.arange(picture.height)[:, None, None], np.arange(picture.width)[None, :, None]
-    pixels -= 45 * np.exp(-(((rows - 117.9 * MM) / (0.5 * MM)) ** 2))
-    pixels -= 45 * np.exp(-(((columns - 105 * MM) / (0.5 * MM)) ** 2))
-    pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+    pixels = folded(picture, (117.9,), (105,)).pixels
     cv2.circle(pixels, (round(15 * MM), round(108 * MM)), round(3 * MM), (40, 40, 40), -1)
     cv2.line(pixels, (round(15 * MM), round(10 * MM)), (round(24 * MM), round(15 * MM)), (90, 90, 90), 3)
     seal = pixels.copy()
     cv2.circle(seal, (round(110 * MM), round(55 * MM)), round(8 * MM), (215, 60, 50), round(0.8 * MM))
     page = worn(Picture(np.minimum(pixels, seal), DPI))
     assert_same_cells(page, np.eye(3), truth)
+
+
+def folded(picture, rows=(), columns=(), depth=45):
+    """The page with folds across and down at these places, in millimetres: soft grey lines from edge to edge."""
+    y, x = np.arange(picture.height)[:, None, None], np.arange(picture.width)[None, :, None]
+    pixels = picture.pixels.astype(np.float32)
+    for places, along in ((rows, y), (columns, x)):
+        for place in places:
+            pixels -= depth * np.exp(-(((along - place * MM) / (0.5 * MM)) ** 2))
+    return Picture(np.clip(pixels, 0, 255).astype(np.uint8), picture.dpi)
+
+
+@pytest.mark.parametrize(("row", "column"), [(99, 148), (117.9, 105), (148.5, 70), (60, 102.6)])
+@pytest.mark.parametrize("depth", [35, 60])
+def test_a_fold_divides_no_cell_wherever_it_runs_and_takes_no_line_with_it(row, column, depth):
+    picture, truth = clean("new_issue")
+    assert_same_cells(worn(folded(picture, (row,), (column,), depth)), np.eye(3), truth)
 
 
 def test_a_grey_scan_has_the_same_cells():
@@ -224,6 +237,23 @@ def test_a_drawn_tick_box_is_a_cell_and_an_underline_is_none():
     boxes = [tuple(round(edge / 72 * 200, -1) for edge in box) for box in ruled.boxes]
     table = [(left, top, right, top + 100) for top in range(100, 600, 100) for left, right in ((100, 400), (400, 1300))]
     assert sorted(boxes) == sorted([*table, (800, 330, 840, 370)])
+
+
+def test_the_frame_of_a_square_seal_in_a_cell_is_none_of_the_cells():
+    picture, truth = clean("new_issue__no_seal")
+    pixels = picture.pixels.copy()
+    corner, side = np.array([165 * MM, 58 * MM]), 18 * MM
+    # Black on white, as a grey scan shows it, and not quite straight.
+    sides = cv2.boxPoints(((corner + side / 2).astype(np.float32).tolist(), (side, side), 2))
+    cv2.polylines(pixels, [np.rint(sides).astype(np.int32)], isClosed=True, color=(90, 90, 90), thickness=4)
+    assert_same_cells(Picture(pixels, DPI), np.eye(3), truth)
+
+
+def test_boxes_are_plain_numbers():
+    picture, _ = clean("new_issue")
+    ruled = find_grid(picture)
+    boxes = [*ruled.boxes, *ruled.half_turned().boxes, *map(ruled.page_box, ruled.boxes)]
+    assert {type(edge) for box in boxes for edge in box} == {float}
 
 
 def test_a_letter_and_a_blank_page_have_no_grid():

@@ -2,6 +2,8 @@
 
 import io
 import json
+import tomllib
+import unicodedata
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DecodedStreamObject, NameObject
 
-from config import request_types
+from config import forms, request_types
+from config.forms import Library
+from daemon.form_learning import learn_form
 from parsers.application import read
 from parsers.picture import Picture
 from parsers.reading import Route, SealVerdict
@@ -22,8 +26,11 @@ from parsers.recogniser import Recogniser
 from parsers.rendering import render
 from parsers.scan import PROBLEMS
 from parsers.scanner import Scanner
+from support.layout_values import make_content
+from tools.make_layouts import DRAWN
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+LAYOUTS = SAMPLES.parent / "layouts"
 DAY = date(2024, 7, 1)
 
 
@@ -209,3 +216,25 @@ def test_any_picture_gives_a_scan(scanner, width, height, dpi, seed):
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     found = scanner.scan(Picture(noise, dpi), 1)
     assert found.sheets or found.problem in PROBLEMS
+
+
+@pytest.mark.parametrize("name", ["two_columns", "labels_above"])
+def test_a_learnt_layout_is_read_from_a_scan_or_in_doubt(name):
+    """No template: what `form --learn` found in the blank is enough to read a scan of it."""
+    table = request_types.load()
+    form = forms.build(tomllib.loads(learn_form((LAYOUTS / f"{name}.pdf").read_bytes())), file=name, table=table)
+    content = make_content(1, form, table, {kind: rule.word for kind, rule in table.types.items()})
+    picture = worn(render(DRAWN[name](content.drawn).finish(), 1, dpi=200), angle=0.7)
+    library = Library((form, *forms.load_forms()))
+    [sheet] = Scanner(Recogniser(threads=1), library=library).scan(picture, 1).sheets
+    assert sheet.version == form.version
+    assert {key: sheet.ticks[key] for key in content.ticks} == content.ticks
+    for key, text in content.fields.items():
+        entry = sheet.entries[key]
+        assert folded(entry.raw) == folded(text) or entry.confidence < 0.9, key
+    right = sum(folded(sheet.entries[key].raw) == folded(text) for key, text in content.fields.items())
+    assert right >= len(content.fields) - 1
+
+
+def folded(text):
+    return plain(unicodedata.normalize("NFKC", text))
