@@ -5,7 +5,8 @@ No template: lines are found by their looks, the page is made flat by what all o
 and takes `half_turned`.
 
 Trusts nothing. Promises for any picture None or boxes that lie on it. Weak: a form whose cells are mostly higher than
-wide is laid on its side; lines fainter than a twelfth of the paper's brightness are not seen.
+wide is laid on its side; lines fainter than a twelfth of the paper's brightness are not seen; a drawn square of less
+than four millimetres is no box, and one of 15 to 35 that stands free within a cell is taken for a seal's frame.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +32,7 @@ _COARSE = 3
 _LEAST_CELLS = 4
 # A line that ends this near to the edge of the picture, in millimetres, runs off it; so many of them cut a page.
 _EDGE, _CUT_LINES = 2.5, 2
-# The sides of the square seal of a company, in millimetres (15 to 30, with what a scan adds), and how far it may be from a square.
+# The sides of the square seal of a company in millimetres (boxes for marks are smaller), and how far it is from square.
 _FRAME, _SQUARE = (15.0, 35.0), 1.35
 # A small picture smaller than this holds no form.
 _LEAST_SIDE = 100
@@ -121,7 +122,7 @@ def _small(picture: Picture) -> Pixels:
     small, times = picture.pixels, max(1, round(1 / scale))
     # Whole squares of pixels are averaged ten times as fast; what is left over at the edges is less than one of them.
     whole = picture.width // times, picture.height // times
-    if times > 1 and abs(whole[0] - width) <= 1 and abs(whole[1] - height) <= 1:
+    if times > 1 and min(whole) > 0 and abs(whole[0] - width) <= 1 and abs(whole[1] - height) <= 1:
         width, height = whole
         small = small[: height * times, : width * times]
     if (width, height) != (small.shape[1], small.shape[0]):

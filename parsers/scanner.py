@@ -45,6 +45,8 @@ _HEAD = 40.0 * MM
 _TALL, _LEAST_ROWS = 9.0 * MM, 12
 # A row of a line of text has this share of ink at least; such a line is so high, in mm, and no higher.
 _INKED, _LOWEST_LINE, _HIGHEST_LINE = 0.003, 1.6, 14.0
+# Words further apart than this, in mm, are two lines.
+_APART = 12.0
 # A fax, in pixels to the inch and in the share of its pixels that are neither black nor white.
 _FAX_DPI, _NO_GREY = 220.0, 0.012
 # A page with a smaller share of ink is blank.
@@ -229,10 +231,12 @@ def _lines_across(bits: ink.Bits, mm: float) -> list[Span]:
     lines = []
     for group in np.split(rows, np.flatnonzero(np.diff(rows) > 0.4 * mm) + 1) if len(rows) else ():
         top, bottom = int(group[0]), int(group[-1]) + 1
-        columns = np.flatnonzero(bits[top:bottom].any(axis=0))
-        if _LOWEST_LINE * mm <= bottom - top <= _HIGHEST_LINE * mm:
-            rim = round(mm)
-            x0, x1 = max(0, int(columns[0]) - rim), min(bits.shape[1], int(columns[-1]) + rim)
+        if not _LOWEST_LINE * mm <= bottom - top <= _HIGHEST_LINE * mm:
+            continue
+        columns, rim = np.flatnonzero(bits[top:bottom].any(axis=0)), round(mm)
+        # Two forms side by side have their titles on one height.
+        for part in np.split(columns, np.flatnonzero(np.diff(columns) > _APART * mm) + 1):
+            x0, x1 = max(0, int(part[0]) - rim), min(bits.shape[1], int(part[-1]) + rim)
             lines.append(Span(x0, max(0, top - rim), x1, min(bits.shape[0], bottom + rim)))
     return lines
 

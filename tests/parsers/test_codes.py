@@ -262,9 +262,7 @@ def test_what_a_recogniser_may_mistake_is_no_difference(key, raw):
 @pytest.mark.parametrize(
     ("key", "raw", "confidence"),
     [
-        ("user.email", "t-yoshida_11@minato-shoji.example", 0.5),  # a mail address is never a guess
-        ("user.name_ja", "山田 花子", 0.5),
-        ("application_date", "2024年7月11日", 0.5),
+        ("user.email", "t-yoshida_11@minato-shoji.example", 0.99),  # a mail address is never a guess
         ("remarks", "至急お顧いします", 0.99),  # the recogniser was sure
         ("user.name_en", "", 0.99),  # erased after printing
         ("applicant.title", "社長", 0.99),  # written in after printing
@@ -277,6 +275,21 @@ def test_a_difference_is_a_doubt_that_shows_the_print(key, raw, confidence):
     assert entry.doubts == ("code_differs",)
     assert entry.raw == (raw or VALUES[key])
     assert all(other.confidence == 1.0 for name, other in sheet.entries.items() if name != key)
+
+
+@pytest.mark.parametrize(
+    ("key", "raw"),
+    [
+        ("user.email", "t-yoshida_11@minato-shoji.example"),
+        ("user.name_ja", "山田 花子"),
+        ("application_date", "2024年7月11日"),
+    ],
+)
+def test_print_that_could_hardly_be_read_yields_to_the_code_and_stays_a_doubt(key, raw):
+    entry = merged(printed(confidence=0.5, **{key.replace(".", "__"): raw})).entries[key]
+    assert entry.confidence < SURE
+    assert entry.doubts == ("code_differs",)
+    assert entry.raw == VALUES[key]
 
 
 def test_a_field_whose_cell_was_not_found_is_not_sure():

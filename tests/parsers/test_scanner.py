@@ -134,6 +134,11 @@ def test_a_seal_that_is_there_is_never_called_absent(scanner, grey):
         assert scanner.scan(worn(page_of(name), grey=grey), 1).sheets[0].seal.verdict is not SealVerdict.ABSENT
 
 
+def test_a_seal_box_without_a_seal_is_absent_in_colour_and_not_ours_to_claim_in_grey(scanner):
+    assert scanner.scan(worn(page_of("new_issue__no_seal")), 1).sheets[0].seal.verdict is SealVerdict.ABSENT
+    assert scanner.scan(worn(page_of("new_issue__no_seal"), grey=True), 1).sheets[0].seal.verdict is SealVerdict.UNCLEAR
+
+
 def test_two_forms_on_one_sheet_are_two_applications(scanner):
     pages = [worn(page_of(name, dpi=212)).pixels for name in ("new_issue", "reissue")]
     sheet = np.concatenate(pages, axis=1)
