@@ -71,7 +71,7 @@ def _entry(key: str, said: str, seen: Entry | None, *, by_picture: bool) -> Entr
         return Entry(said, _NOT_SEEN, None, (UNSEEN,)) if said else None
     if _agree(kind_of(key), said, seen, by_picture=by_picture):
         return Entry(said, _SAME, seen.box)
-    # Where nothing is printed the code's value is shown, for an empty field would look like nothing to look at; and where
+    # Where nothing is printed the code's value is shown, for an empty field looks like nothing to look at; and where
     # the print could hardly be read, for what a recogniser guesses is the worse witness. It is a doubt all the same.
     hardly_read = by_picture and seen.confidence < SURE and said
     raw = said if hardly_read or not seen.raw.strip() else seen.raw

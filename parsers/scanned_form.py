@@ -34,6 +34,8 @@ _CUT_REACH = 6.0
 _AROUND = 14.0 * MM
 # The mark of a check box stands in a cell no larger than this; no value does.
 MARK_CELL = 10.0 * MM
+# A fill is grey where it is darker than this share of the paper.
+_GREY = 0.9
 # Pixels whose channels lie this far apart are coloured; so large a share of them makes a colour scan.
 _COLOUR, _COLOURED = 40, 0.002
 # How the mark of a confirmation is told in the cells: the words of `parsers.ink.ticked`.
@@ -152,9 +154,9 @@ class ScannedForm:
             return Seal(SealVerdict.UNCLEAR, page=part.number)
         block = [value.box for key, value in self.grid.values.items() if key.startswith("applicant.")]
         near = Box(cell.box.x0 - _AROUND, cell.box.y0 - _AROUND, cell.box.x1 + _AROUND, cell.box.y1 + _AROUND)
-        printed = [
-            line for each in part.cells if each.text and _meet(each.box, near) for line in self.flat.lines_in(each.box)
-        ]
+        looked_at = [each for each in part.cells if each is not cell and (_meet(each.box, near) or each.box in block)]
+        printed = [line for each in looked_at if each.text for line in self.flat.lines_in(each.box)]
+        printed += [each.box for each in looked_at if self._is_grey(each)]
         mark = judge_picture(self.flat.picture, cell.box, printed=printed, neighbours=block)
         found = mark.box or mark.elsewhere
         verdict = mark.verdict
@@ -165,6 +167,12 @@ class ScannedForm:
         place = self.flat.ruled.page_box(found or cell.box)
         trace = fingerprint(self.flat.picture, found) if found else ""
         return Seal(verdict, mark.confidence, part.number, place, trace)
+
+    def _is_grey(self, cell: Cell) -> bool:
+        """Whether a cell is filled with the grey of what need not be filled in, which is no ink."""
+        pixels = self.flat.inside(cell.box).pixels
+        paper = float(np.percentile(self.flat.picture.pixels[::40, ::40], 90))
+        return bool(np.median(pixels.max(axis=2)) < _GREY * paper)
 
     @property
     def _points(self) -> float:

@@ -126,7 +126,7 @@ class SheetWithout(Sheet):
     def _no_seal_receipt(self) -> None:
         """The stamp of another office with a date, beside the box."""
         mask = np.asarray(dater(self.draw.uniform(24, 30), ("受領", "24.07.03", "総務課")), np.float32) / 255
-        left, top, right, bottom = self.cell
+        left, _, right, bottom = self.cell
         x, y = self.draw.choice(
             (
                 (left - 34, bottom + 4),
