@@ -14,6 +14,7 @@ from config.request_types import RequestType, Table
 from parsers import characters
 from parsers.codes import FIELDS, CodeContent
 from parsers.dates import read_date
+from parsers.likeness import distance
 from parsers.normalise import Kind, kind_of, mail_key
 from parsers.reading import Route
 from parsers.sheet import Entry, Sheet
@@ -93,7 +94,8 @@ def _agree(kind: Kind, said: str, seen: Entry, *, by_picture: bool) -> bool:
         return True
     if not by_picture or seen.confidence >= SURE or not first:
         return False
-    return bool(second) and _distance(first, second) <= max(1, len(first) // _ONE_WRONG_IN)
+    allowed = max(1, len(first) // _ONE_WRONG_IN)
+    return bool(second) and distance(first, second, limit=allowed) <= allowed
 
 
 def _same_day(said: str, raw: str) -> bool:
@@ -102,17 +104,6 @@ def _same_day(said: str, raw: str) -> bool:
     except ValueError:
         return False
     return read_date(raw, day).value == day
-
-
-def _distance(first: str, second: str) -> int:
-    """How many characters must be changed, dropped or added to make one text of the other (Levenshtein)."""
-    before = list(range(len(second) + 1))
-    for row, char in enumerate(first, start=1):
-        now = [row]
-        for column, other in enumerate(second, start=1):
-            now.append(min(before[column] + 1, now[-1] + 1, before[column - 1] + (char != other)))
-        before = now
-    return before[-1]
 
 
 def _kind(said: RequestType | None, printed: Sheet, table: Table, library: Library) -> tuple[Entry, bool]:

@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 
 from config.forms import Form
 from parsers import characters
+from parsers.likeness import distance
 
 _PUNCTUATION = str.maketrans("", "", "()[]{}【】「」『』〈〉<>:*・、,")
 _OBLIGATION = re.compile("(必須|任意)$")
@@ -120,7 +121,7 @@ class Vocabulary:
             most = _spare(known.look, tolerance) + _MARGIN
             # Every letter of the label that the text lacks is an error, which spares nearly all comparisons.
             if abs(len(known.look) - len(look)) < most and len(known.letters - letters) < most:
-                found.append((_distance(known.look, look), known))
+                found.append((distance(known.look, look, limit=max(len(known.look), len(look))), known))
         if not found:
             return None
         errors, best = min(found, key=lambda each: each[0])
@@ -203,16 +204,6 @@ def _rivals(known: _Known, far: int, best: _Known, errors: int, letters: frozens
 def _spare(look: str, tolerance: float) -> int:
     """How many letters of a label may be wrong."""
     return max(1, int(len(look) * tolerance)) if len(look) >= _LEAST_LETTERS else 0
-
-
-def _distance(first: str, second: str) -> int:
-    """How many letters must be put in, left out or changed to make the one text the other."""
-    row = list(range(len(second) + 1))
-    for index, letter in enumerate(first, start=1):
-        above, row = row, [index]
-        for column, other in enumerate(second, start=1):
-            row.append(min(above[column] + 1, row[-1] + 1, above[column - 1] + (letter != other)))
-    return row[-1]
 
 
 def _likeness(sentence: str, text: str) -> float:
