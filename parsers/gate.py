@@ -28,6 +28,8 @@ _RINGED = frozenset("バパビピブプベペボポ")
 # Kanji and katakana of one shape: beside katakana neither reading can be told by the eye alone.
 _TWO_SCRIPTS = re.compile(
     "[ァ-ヺー][力口工二八夕卜千三才一へべぺり][ァ-ヺ一-龥]|[一-龥][カエロニハタトチミオ][一-龥ァ-ヺ]|[ァ-ヺー][カエロニハタトチミオ][一-龥]"
+    # 青木エリカ: after a name in kanji, katakana may begin with either.
+    "|[一-龥々] ?[力口工二八夕卜千三才][ァ-ヺー]"
 )
 # Letters of an address that stand for one another, where nothing beside them tells which.
 _LOOK_ALIKE_MAIL = re.compile(
@@ -110,6 +112,11 @@ def _is_grammatical(mask: Mask, text: str) -> bool:
             plain = text.replace(" ", "")
             return bool(_DATE.fullmatch(plain)) and read_date(plain, _SOME_DAY).value is not None
         case Mask.ENGLISH:
-            return bool(re.fullmatch(r"[A-Za-z0-9 &.,'()/+-]+", text)) and not re.search(r"(?<=[a-z])[0-9]", text)
+            # A dot after a whole word is dust; Ltd., Inc., Corp. and initials have their own.
+            return (
+                bool(re.fullmatch(r"[A-Za-z0-9 &.,'()/+-]+", text))
+                and not re.search(r"(?<=[a-z])[0-9]", text)
+                and not re.search(r"[A-Za-z]{5,}\.$", text)
+            )
         case _:
             return not re.search(r"[|\\~^`{}\[\]<>]", text)

@@ -27,7 +27,8 @@ def read_type(raw: str, form: Form, table: Table) -> tuple[RequestType | None, t
 
 
 _MARK_BEFORE = "([☑✓✔レ■●○☒□☐]?)"
-_BETWEEN = re.compile(r"[\s/／、,，・･+＋&＆と及び]*")
+# A recogniser takes the dot of 解約・失効 for a dash.
+_BETWEEN = re.compile(r"[\s/／、,，・･+＋&＆と及び\-－‐]*")
 
 
 def _types_with_marks(text: str, table: Table) -> tuple[list[tuple[RequestType, str]], str]:

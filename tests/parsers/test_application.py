@@ -302,6 +302,7 @@ def test_a_missing_box_is_unknown() -> None:
     [
         ("再発行", RequestType.REISSUE, ("再発行",)),
         ("解約・失効", RequestType.CANCELLATION, ("解約・失効",)),
+        ("解約-失効", RequestType.CANCELLATION, ("解約・失効",)),  # a recogniser takes the dot for a dash
         ("解約", RequestType.CANCELLATION, ("解約・失効",)),
         ("担当者変更", RequestType.HANDOVER, ("担当変更",)),
         ("登録内容変更", RequestType.REGISTRATION_CHANGE, ("登録変更",)),
