@@ -139,7 +139,11 @@ class _Desk:
         seen = tuple(sheet for scan in scans for sheet in scan.sheets)
         if isinstance(by_text, Sheet):
             return (compared(by_text, seen),)
-        return seen or scans[0].problem or by_text
+        if seen or by_text != "not_a_form":
+            return seen or scans[0].problem or by_text
+        # Words that are no form's, and a picture that shows none either: that is a letter, not an unreadable scan.
+        told = scans[0].problem
+        return told if told in ("cover_or_terms", "other_service") else by_text
 
     def by_text(self, leaf: Leaf) -> Sheet | str:
         """The form of one leaf as its text or its form fields say, or the code of what it is instead."""

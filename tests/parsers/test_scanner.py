@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DecodedStreamObject, NameObject
+from reportlab.pdfgen import canvas
 
 from config import forms, request_types
 from config.forms import Library
@@ -150,6 +151,17 @@ def test_two_forms_on_one_sheet_are_two_applications(scanner):
 @pytest.mark.parametrize(("name", "code"), [("terms_only", "cover_or_terms"), ("other_service", "other_service")])
 def test_a_picture_of_another_page_is_told_by_its_words(scanner, name, code):
     assert scanner.scan(worn(page_of(name)), 1).problem == code
+
+
+def test_a_letter_with_words_is_no_unreadable_scan(scanner):
+    """Else an invoice sent by mistake would wait for staff as a form that nobody can read."""
+    out = io.BytesIO()
+    page = canvas.Canvas(out, pagesize=(595, 842))
+    for row in range(12):
+        page.drawString(60, 760 - 20 * row, "Dear Sirs, please find our invoice of last month below.")
+    page.save()
+    found = read(out.getvalue(), received_on=DAY, recognise=scanner.scan)
+    assert [problem.code for problem in found.problems] == ["not_a_form"]
 
 
 def test_a_blank_sheet_is_told(scanner):
