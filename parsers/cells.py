@@ -67,7 +67,7 @@ class Cell:
     @property
     def area(self) -> float:
         """Square points."""
-        return (self.box.x1 - self.box.x0) * (self.box.y1 - self.box.y0)
+        return self.box.area
 
 
 def find_boxes(horizontal: Sequence[Segment], vertical: Sequence[Segment]) -> tuple[Box, ...]:

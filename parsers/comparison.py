@@ -11,7 +11,6 @@ from difflib import SequenceMatcher
 from parsers import normalise
 from parsers.characters import fold_look
 from parsers.normalise import Kind
-from parsers.reading import Box
 from parsers.sheet import Entry, Sheet
 
 # Clean print is recognised to well over nine letters in ten; a font that lies changes most of them.
@@ -41,12 +40,8 @@ def _shared_places(first: Sheet, second: Sheet) -> int:
     return sum(
         1
         for key, entry in first.entries.items()
-        if entry.box and (other := second.entries.get(key)) and other.box and _meet(entry.box, other.box)
+        if entry.box and (other := second.entries.get(key)) and other.box and entry.box.meets(other.box)
     )
-
-
-def _meet(first: Box, second: Box) -> bool:
-    return first.x0 < second.x1 and second.x0 < first.x1 and first.y0 < second.y1 and second.y0 < first.y1
 
 
 def _judged(key: str, entry: Entry, seen: Entry | None) -> Entry:

@@ -6,7 +6,7 @@ right one, and letters that differ in width alone are counted together.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -207,6 +207,14 @@ def score(alphabet: Alphabet, whole: Probabilities, words: Sequence[str]) -> lis
     logs = np.log(np.maximum(whole, _TINY))
     letters = alphabet.letters(Mask.ANY)
     return [_forward(logs, [letters.find(_fold(char)) + 1 for char in word]) for word in words]
+
+
+def likeliest(scores: Mapping[str, float], meanings: Mapping[str, object], *, least: float, lead: float) -> str | None:
+    """The word with the best score, where it has at least `least` and leads every word of another meaning by `lead`."""
+    best = max(scores, key=lambda word: scores[word])
+    others = [score for word, score in scores.items() if meanings[word] != meanings[best]]
+    clear = scores[best] >= least and scores[best] - max(others, default=-np.inf) >= lead
+    return best if clear else None
 
 
 def _forward(logs: NDArray[np.float32], labels: Sequence[int]) -> float:

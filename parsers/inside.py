@@ -97,14 +97,14 @@ class FlatPage:
     def inside(self, box: Box) -> Inside:
         """The inside of a cell."""
         if box not in self._insides:
-            self._insides[box] = Inside(self.cut(box), self.picture.dpi / 25.4)
+            self._insides[box] = Inside(self._cut(box), self.picture.dpi / 25.4)
         return self._insides[box]
 
-    def cut(self, box: Box, inset: float = INSET) -> Pixels:
-        """The pixels of a box of the flat page; its rim of `inset` points is left out."""
+    def _cut(self, box: Box) -> Pixels:
+        """The pixels of a box of the flat page without its rim."""
         scale = self.picture.points
-        x0, y0 = max(round((box.x0 + inset) * scale), 0), max(round((box.y0 + inset) * scale), 0)
-        x1, y1 = round((box.x1 - inset) * scale), round((box.y1 - inset) * scale)
+        x0, y0 = max(round((box.x0 + INSET) * scale), 0), max(round((box.y0 + INSET) * scale), 0)
+        x1, y1 = round((box.x1 - INSET) * scale), round((box.y1 - INSET) * scale)
         return self.picture.pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
 
     def lines_in(self, box: Box) -> list[Box]:

@@ -148,7 +148,7 @@ def head_lines(page: Page) -> Iterator[str]:
 
 
 def _halves(page: Page, library: Library, table: Table, *, noisy: bool) -> tuple[Page, Page] | None:
-    cells = [cell for cell in page.cells if _area(cell.box) < _FRAME_SHARE * page.width * page.height]
+    cells = [cell for cell in page.cells if cell.box.area < _FRAME_SHARE * page.width * page.height]
     texts = [(cell.box, folded) for cell in cells if (folded := fold_label(cell.text))]
     if len(texts) - len({folded for _, folded in texts}) < _LEAST_PARTS:
         return None
@@ -223,10 +223,6 @@ def _height_of_cut(page: Page, gap: tuple[float, float], library: Library) -> fl
     edges = [(low, low), *((run.box.y0, run.box.y1) for run in inside if run.box.y0 < last), (last, last)]
     white = [(below[0] - above[1], (below[0] + above[1]) / 2) for above, below in pairwise(edges)]
     return max(white)[1]
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
 
 
 # --- one form on two pages

@@ -47,6 +47,15 @@ class Box(NamedTuple):
     x1: float
     y1: float
 
+    @property
+    def area(self) -> float:
+        """Square points."""
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+    def meets(self, other: "Box") -> bool:
+        """Whether the two share more than an edge."""
+        return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
+
 
 @dataclass(frozen=True, slots=True)
 class FieldValue:

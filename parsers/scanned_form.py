@@ -12,6 +12,7 @@ from config.forms import Form
 from config.request_types import Table
 from parsers import gate
 from parsers.cells import Cell
+from parsers.decoding import likeliest
 from parsers.document import Page
 from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
@@ -123,13 +124,11 @@ class ScannedForm:
             return Entry("", 1.0, place)
         known = {word: rule.type for rule in self.table.types.values() for word in (rule.word, *rule.synonyms)}
         scores = dict(zip(known, self.recogniser.score(Crop(inside, Mask.LABEL), list(known)), strict=True))
-        best = max(scores, key=lambda word: scores[word])
-        others = [score for word, score in scores.items() if known[word] is not known[best]]
-        clear = scores[best] >= _LIKELY and scores[best] - max(others, default=-np.inf) >= _CLEARLY
-        if listed is not None and (known[best] is listed or not clear):
-            return Entry(cell.text, 1.0 if clear else _UNSURE, place)
-        if clear:
-            return Entry(best, 1.0, place)
+        likely = likeliest(scores, known, least=_LIKELY, lead=_CLEARLY)
+        if listed is not None and (likely is None or known[likely] is listed):
+            return Entry(cell.text, 1.0 if likely else _UNSURE, place)
+        if likely:
+            return Entry(likely, 1.0, place)
         return Entry(cell.text, _UNSURE, place, ("unsure_letter",))
 
     def _tick(self, key: str) -> bool | None:
@@ -154,9 +153,10 @@ class ScannedForm:
             return Seal(SealVerdict.UNCLEAR, page=part.number)
         block = [value.box for key, value in self.grid.values.items() if key.startswith("applicant.")]
         near = Box(cell.box.x0 - _AROUND, cell.box.y0 - _AROUND, cell.box.x1 + _AROUND, cell.box.y1 + _AROUND)
-        looked_at = [each for each in part.cells if each is not cell and (_meet(each.box, near) or each.box in block)]
+        looked_at = [each for each in part.cells if each is not cell and (each.box.meets(near) or each.box in block)]
         printed = [line for each in looked_at if each.text for line in self.flat.lines_in(each.box)]
-        printed += [each.box for each in looked_at if self._is_grey(each)]
+        paper = float(np.percentile(self.flat.picture.pixels[::40, ::40], 90))
+        printed += [each.box for each in looked_at if self._is_grey(each, paper)]
         mark = judge_picture(self.flat.picture, cell.box, printed=printed, neighbours=block)
         found = mark.box or mark.elsewhere
         verdict = mark.verdict
@@ -168,10 +168,9 @@ class ScannedForm:
         trace = fingerprint(self.flat.picture, found) if found else ""
         return Seal(verdict, mark.confidence, part.number, place, trace)
 
-    def _is_grey(self, cell: Cell) -> bool:
-        """Whether a cell is filled with the grey of what need not be filled in, which is no ink."""
+    def _is_grey(self, cell: Cell, paper: float) -> bool:
+        """Whether a cell is filled with the grey of what need not be filled in, which is no ink on that paper."""
         pixels = self.flat.inside(cell.box).pixels
-        paper = float(np.percentile(self.flat.picture.pixels[::40, ::40], 90))
         return bool(np.median(pixels.max(axis=2)) < _GREY * paper)
 
     @property
@@ -183,7 +182,3 @@ def _has_colour(picture: Picture) -> bool:
     """Whether the scanner saw colours at all: the yellow of a required cell is enough."""
     sample = picture.pixels[::5, ::5].astype(np.int16)
     return bool(np.count_nonzero(sample.max(axis=2) - sample.min(axis=2) > _COLOUR) > _COLOURED * sample[..., 0].size)
-
-
-def _meet(first: Box, second: Box) -> bool:
-    return first.x0 < second.x1 and second.x0 < first.x1 and first.y0 < second.y1 and second.y0 < first.y1

@@ -19,6 +19,7 @@ from parsers import ink
 from parsers.cells import Cell, Run
 from parsers.code_sheet import merge
 from parsers.codes import CodeError, decode, find_codes
+from parsers.decoding import likeliest
 from parsers.document import Page
 from parsers.form_choice import choose_form
 from parsers.ink import Span
@@ -130,7 +131,7 @@ class Scanner:
 
     def _labels_in(self, flat: FlatPage) -> int:
         """How many labels stand in the smallest cells, where labels are."""
-        small = sorted((box for box in flat.ruled.boxes if _holds_text(box)), key=_area)
+        small = sorted((box for box in flat.ruled.boxes if _holds_text(box)), key=lambda box: box.area)
         written = (inside for box in small if not (inside := flat.inside(box)).is_blank)
         probes = [Crop(inside, Mask.LABEL) for inside in islice(written, _PROBES)]
         return sum(self._is_label(each.text) for each in self._recogniser.read(probes))
@@ -167,10 +168,7 @@ class Scanner:
 
     def _likely_heading(self, crop: Crop) -> str | None:
         scores = dict(zip(self._headings, self._recogniser.score(crop, list(self._headings)), strict=True))
-        best = max(scores, key=lambda label: scores[label])
-        others = [score for label, score in scores.items() if self._headings[label] != self._headings[best]]
-        clear = scores[best] >= _LIKELY_HEADING and scores[best] - max(others, default=-np.inf) >= _CLEARLY
-        return best if clear else None
+        return likeliest(scores, self._headings, least=_LIKELY_HEADING, lead=_CLEARLY)
 
     def _head(self, picture: Picture, cells: Sequence[Cell]) -> tuple[Run, ...]:
         """The lines over the first cell, where the title and the mark of the version stand."""
@@ -264,17 +262,12 @@ def _in_one_line(inside: Inside) -> Pixels | None:
     return np.concatenate(halves, axis=1)
 
 
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
-
-
 def _size(picture: Picture) -> tuple[float, float]:
     return picture.width / picture.points, picture.height / picture.points
 
 
 def _cell(box: Box, text: str) -> Cell:
     """A cell with the text that was recognised in it, as one run."""
-    box = Box(*map(float, box))
     return Cell(box, (Run(text, box, box.y1 - box.y0),) if text else ())
 
 
