@@ -6,7 +6,7 @@ Every mutant follows from the seed and its number alone, so a finding is repeate
 is in this process, because an exception of ours is what is looked for; each job has the limits of a confined reader
 (address space, and an alarm in place of the wall clock), and a mutant that exceeds them is counted as `limit`, as the
 service would. Samples are mutated by bytes, by tokens, by objects, by streams (unpacked, changed, packed again), by
-cutting and by splicing two of them.
+cutting and by splicing two of them. Nine mutants in ten are made of small files (`small_pdfs`), one of a whole form.
 """
 
 import argparse
@@ -23,12 +23,14 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from parsers.application import read
 from parsers.errors import ParseError
+from tools.small_pdfs import small_pdfs
 
 SAMPLES = Path(__file__).parent.parent / "tests" / "data" / "samples"
 DAY = date(2026, 4, 1)
@@ -36,6 +38,7 @@ ADDRESS_SPACE = 1_500_000_000
 SECONDS = 10
 # Samples above this size are read too slowly to be read a hundred thousand times.
 LARGEST = 200_000
+SHARE_OF_FORMS = 0.1
 
 NUMBER = re.compile(rb"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
 NAME = re.compile(rb"/[A-Za-z0-9]+")
@@ -88,16 +91,29 @@ class Limit(BaseException):
     """Time is up. Not an Exception: the reader turns those into ParseError."""
 
 
-def samples() -> list[bytes]:
-    return [data for path in sorted(SAMPLES.glob("*.pdf")) if 1000 < len(data := path.read_bytes()) < LARGEST]
+@dataclass(frozen=True)
+class Corpus:
+    """What is mutated: whole forms, and small files that are read in a tenth of the time."""
+
+    forms: list[bytes]
+    small: list[bytes]
+
+    @property
+    def files(self) -> list[bytes]:
+        return [*self.forms, *self.small]
 
 
-def mutant(files: list[bytes], seed: int, number: int) -> bytes:
-    """Mutant `number` of a seed: one to four changes to one sample."""
+def corpus() -> Corpus:
+    forms = [data for path in sorted(SAMPLES.glob("*.pdf")) if 1000 < len(data := path.read_bytes()) < LARGEST]
+    return Corpus(forms, small_pdfs())
+
+
+def mutant(from_these: Corpus, seed: int, number: int) -> bytes:
+    """Mutant `number` of a seed: one to four changes to one file, a whole form once in ten."""
     chance = random.Random(f"{seed}:{number}")
-    data = chance.choice(files)
+    data = chance.choice(from_these.forms if chance.random() < SHARE_OF_FORMS else from_these.small)
     for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
-        data = chance.choice(CHANGES)(data, files, chance)
+        data = chance.choice(CHANGES)(data, from_these.files, chance)
     return data
 
 
@@ -217,7 +233,7 @@ def work(order: tuple[int, int, int]) -> Findings:
     """A range of mutants; a child of its own, so that a crash of a C library is seen as a lost range."""
     seed, first, last = order
     confine()
-    files, found = samples(), []
+    files, found = corpus(), []
     for number in range(first, last):
         data = mutant(files, seed, number)
         try:

@@ -12,7 +12,8 @@ def test_a_mutated_form_is_a_reading_or_a_parse_error():
 
 
 def test_a_mutant_follows_from_seed_and_number():
-    files = fuzz_pdf.samples()
-    assert len(files) > 20
+    files = fuzz_pdf.corpus()
+    assert len(files.forms) > 20
+    assert len(files.small) > 9
     assert fuzz_pdf.mutant(files, 5, 77) == fuzz_pdf.mutant(files, 5, 77)
     assert len({fuzz_pdf.mutant(files, 5, number) for number in range(50)}) > 45
