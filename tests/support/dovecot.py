@@ -6,6 +6,7 @@ gone; a test process that is killed takes its Dovecot with it.
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -123,6 +124,7 @@ class Dovecot:
         self.prefix = prefix
         self.imap_port, self.imaps_port, self.lmtp_port = free_ports(3)
         self._users: dict[str, str] = {}
+        self._times = itertools.count(1_000_000_000)
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "run").mkdir()
         (folder / "mail").mkdir()
@@ -213,8 +215,9 @@ class Dovecot:
         self.doveadm("kick", address, check=False)
 
     def _write_users(self) -> None:
-        # Written beside and renamed: Dovecot reads the file anew whenever it has changed.
+        # Written beside and renamed. Dovecot reads the file anew when its time has changed by a second or more.
         lines = [f"{address}:{{PLAIN}}{password}\n" for address, password in self._users.items()]
         fresh = self.folder / "users.new"
         fresh.write_text("".join(lines))
+        os.utime(fresh, (next(self._times),) * 2)
         fresh.rename(self.folder / "users")
