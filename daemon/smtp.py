@@ -52,6 +52,12 @@ _SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
 
+_ENVID = re.compile(r"[ -~]{1,100}")
+
+# Postfix's own words (smtpd_check.c of every version in use), and the enhanced codes for a sender (RFC 3463 section 3.2).
+_NOT_OUR_LOGIN = re.compile(rb"Relay access denied|Client host rejected|Helo command rejected", re.IGNORECASE)
+_NOT_OUR_SENDER = re.compile(rb"\A5\.1\.[78]\b|Sender address rejected", re.IGNORECASE)
+
 # RFC 4954 section 6: answers about our login, whatever command they answer. 454 passes by itself.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 
@@ -98,10 +104,13 @@ class Transport:
         self.route = route
         self._client: smtplib.SMTP | None = None
 
-    def send(self, message: bytes, *, sender: str, recipient: str) -> Accepted:
+    def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> Accepted:
         """Hand over one message (CRLF lines, as `email.policy.SMTP` makes them) for one recipient.
 
-        `sender` is the envelope sender, "" for none. Raises TransportUnavailable (nothing sent, stays queued; its
+        `sender` is the envelope sender, "" for none. `envid` names this letter in every report about its delivery
+        (RFC 3461 section 4.4: printable ASCII, at most 100 octets; ValueError otherwise); failures and delays are then
+        to be reported, with the headers only. A server that does not offer DSN is not told: its reports know the letter
+        by the address in `sender` or by its Message-ID. Raises TransportUnavailable (nothing sent, stays queued; its
         subclass TransportMisconfigured until the operator acts), TransportRefused (nothing sent, for good) or
         OutcomeUnknown (maybe sent).
         """
@@ -111,8 +120,10 @@ class Transport:
         _check_address(recipient, Kind.RECIPIENT_REFUSED)
         if sender:
             _check_address(sender, Kind.MESSAGE_MALFORMED)
+        if envid and _ENVID.fullmatch(envid) is None:
+            raise ValueError("an envelope id is printable ASCII of at most 100 octets")
         try:
-            return self._transact(message, sender, recipient)
+            return self._transact(message, sender, recipient, envid)
         except Failure:
             self._reset()
             raise
@@ -138,11 +149,14 @@ class Transport:
     ) -> None:
         self.close()
 
-    def _transact(self, message: bytes, sender: str, recipient: str) -> Accepted:
-        client = self._begin(message, sender)
-        code, reply = self._ask(client, f"RCPT TO:<{recipient}>")
+    def _transact(self, message: bytes, sender: str, recipient: str, envid: str) -> Accepted:
+        client = self._begin(message, sender, envid)
+        command = f"RCPT TO:<{recipient}>"
+        if envid and client.has_extn("dsn"):
+            command += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{_xtext(recipient)}"  # RFC 3461 sections 4.1 and 4.2
+        code, reply = self._ask(client, command)
         if code // 100 != 2:
-            _refuse("RCPT", code, reply, Kind.RECIPIENT_REFUSED)
+            _refuse("RCPT", code, reply, _whose_fault(reply))
         code, reply = self._ask(client, "DATA")
         if code != 354:
             _refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
@@ -173,14 +187,14 @@ class Transport:
         self._drop()
         raise OutcomeUnknown("end of data: not an SMTP reply")
 
-    def _begin(self, message: bytes, sender: str) -> smtplib.SMTP:
+    def _begin(self, message: bytes, sender: str, envid: str) -> smtplib.SMTP:
         """MAIL FROM on the open connection, or on a new one where the server has meanwhile closed the old one.
 
         Servers close a connection after some messages or some idle minutes; that says nothing about this message.
         """
         if self._client is not None:
             try:
-                self._announce(self._client, message, sender)
+                self._announce(self._client, message, sender, envid)
             except TransportMisconfigured:
                 raise
             except TransportUnavailable:
@@ -188,10 +202,10 @@ class Transport:
             else:
                 return self._client
         self._client = self._connect()
-        self._announce(self._client, message, sender)
+        self._announce(self._client, message, sender, envid)
         return self._client
 
-    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str) -> None:
+    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str, envid: str) -> None:
         command = f"MAIL FROM:<{sender}>"
         if client.has_extn("size"):
             command += f" SIZE={len(message)}"  # RFC 1870
@@ -199,6 +213,8 @@ class Transport:
             if not client.has_extn("8bitmime"):
                 raise TransportRefused(Kind.MESSAGE_MALFORMED, "8-bit message, and the server has no 8BITMIME")
             command += " BODY=8BITMIME"  # RFC 6152
+        if envid and client.has_extn("dsn"):
+            command += f" RET=HDRS ENVID={_xtext(envid)}"  # RFC 3461 sections 4.3 and 4.4
         code, reply = self._ask(client, command)
         if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
             _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
@@ -308,6 +324,22 @@ def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
         raise TransportRefused(kind, detail, text)
     raise TransportMisconfigured(detail, kind)
+
+
+def _whose_fault(reply: bytes) -> Kind:
+    """Whom a refusal of RCPT is about: the recipient, or what was said before it.
+
+    Postfix keeps the refusal of a client or a sender back until RCPT (smtpd_delay_reject, on by default). Taken for the
+    recipient's, such a no would end the letter for good while only our settings are wrong.
+    """
+    if _NOT_OUR_LOGIN.search(reply):
+        return Kind.TRANSPORT_LOGIN
+    return Kind.SENDER_REFUSED if _NOT_OUR_SENDER.search(reply) else Kind.RECIPIENT_REFUSED
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4: "+" and "=" would be read as syntax."""
+    return text.replace("+", "+2B").replace("=", "+3D").replace(" ", "+20")
 
 
 def _text(reply: bytes | str) -> str:
