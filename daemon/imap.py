@@ -112,6 +112,11 @@ class Mailbox:
         """RFC822.SIZE in octets of each UID; a UID that is not there is not in the answer. Exchange's are guesses."""
         return {uid: size for block in incoming.blocks(list(uids)) for uid, (size, _) in self._outlines(block).items()}
 
+    def arrivals(self, uids: Iterable[int]) -> dict[int, datetime]:
+        """INTERNALDATE of each UID, aware, UTC; a UID that is not there is not in the answer."""
+        outlines = [one for block in incoming.blocks(list(uids)) for one in self._outlines(block).items()]
+        return {uid: date for uid, (_, date) in outlines if date is not None}
+
     def mails(self, uids: Iterable[int]) -> Iterator[Incoming]:
         """The mails of these UIDs in their order, unmarked, none of them held in memory whole beyond a batch's octets.
 
