@@ -15,13 +15,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import imapclient
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daemon.demo.server import Delivery
 from support.dovecot import Dovecot
 from support.postfix import Postfix
 from support.stamper import Stamper
-from support.throwaway_tls import make_server_certificate
+from support.throwaway_tls import write_server_tls
 
 PACKAGES = "dovecot-imapd, dovecot-lmtpd and postfix (tools/install_packages.sh)"
 SETTLE_SECONDS = 60.0
@@ -45,7 +44,7 @@ class RealMailServer:
         self._stack = contextlib.ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ogis-lra-servers-")))
         self.folder.chmod(0o755)  # the servers' own users pass through it
-        self.ca_file, certificate, key = _write_tls(self.folder)
+        self.ca_file, certificate, key = write_server_tls(self.folder, "Dovecot and Postfix under test")
         for name in ("dovecot", "postfix"):
             (self.folder / name).mkdir()
         self.dovecot = Dovecot(self.folder / "dovecot", certificate=certificate, key=key, without=without, **options)
@@ -173,14 +172,3 @@ class RealMailServer:
         self._stamper.callbacks.clear()
         self._stamper.refusals.clear()
         self.outside.clear()
-
-
-def _write_tls(folder: Path) -> tuple[Path, Path, Path]:
-    """A throw-away CA and a certificate of it for 127.0.0.1; the CA file, the certificate and its key."""
-    ca, certificate, private = make_server_certificate("Dovecot and Postfix under test")
-    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
-    paths[0].write_bytes(ca.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(certificate.public_bytes(Encoding.PEM))
-    paths[2].touch(mode=0o600)
-    paths[2].write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return paths
