@@ -7,7 +7,7 @@ over the security that was asked for; no error quotes more of a reply than its c
 import contextlib
 import re
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -88,15 +88,19 @@ def _log_in_by_token(client: smtplib.SMTP, route: Route, username: str, tokens: 
         answer = token_answer(route.login, username, token, route.host, route.port)
         try:
             with _logging_in():
-                # Without an initial response: a token is longer than a command may be (512 octets, RFC 5321 section
-                # 4.5.3.1.4; RFC 4954 section 4), and Postfix cuts it off. As an answer it may have 12288.
-                client.auth(mechanism, lambda challenge=None: answer(challenge).decode(), initial_response_ok=False)
+                _authenticate(client, mechanism, answer)
         except TransportMisconfigured as refusal:
             if last:
                 raise TransportMisconfigured(f"token {refusal.detail}", Kind.TRANSPORT_LOGIN) from None
             refused = token
         else:
             return
+
+
+def _authenticate(client: smtplib.SMTP, mechanism: str, answer: Callable[[object], bytes]) -> None:
+    # Without an initial response: a token is longer than a command may be (512 octets, RFC 5321 section 4.5.3.1.4;
+    # RFC 4954 section 4), and Postfix cuts it off. As an answer it may have 12288.
+    client.auth(mechanism, lambda challenge=None: answer(challenge).decode(), initial_response_ok=False)
 
 
 def _token(tokens: Tokens, refused: Secret | None) -> Secret:
