@@ -25,6 +25,10 @@ from typing import Any, Protocol
 
 import msal
 import requests
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
 from config.credentials import Secret
@@ -242,6 +246,13 @@ def _client_credential(secret: Secret) -> str | dict[str, str]:
     key = re.search(r"-----BEGIN (?:RSA )?PRIVATE KEY-----.*?-----END (?:RSA )?PRIVATE KEY-----", text, re.DOTALL)
     if certificate is None or key is None:
         raise TokenRefused("the credential holds no private key with its certificate")
+    try:
+        opened = load_pem_private_key(key[0].encode(), None)
+        x509.load_pem_x509_certificate(certificate[0].encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise TokenRefused("the credential's private key or certificate cannot be read") from None
+    if not isinstance(opened, RSAPrivateKey):
+        raise TokenRefused("the credential's private key must be RSA")  # Microsoft takes no other
     return {"private_key": key[0], "public_certificate": certificate[0]}
 
 
