@@ -6,6 +6,8 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 
@@ -15,12 +17,12 @@ from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 from parsers.reading import Problem, Reading
 
-from . import ledger, post
+from . import duplicates, ledger, post
 from .centre import Centre
 from .failures import MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
-from .ledger import MailRow, Place
+from .ledger import MailRow, Place, Sighting
 from .planning import JST
 from .reception import receive
 from .referral import Delivery, Opened
@@ -42,13 +44,15 @@ def place_of(centre: Centre, mailbox: Mailbox) -> Place:
 def fetch(centre: Centre, mailbox: Mailbox) -> int:
     """Step 1: store every mail of the mailbox that the ledger does not know; returns how many were new."""
     place = place_of(centre, mailbox)
+    listed = mailbox.uids()
     with centre.store.transaction() as tx:
-        known = ledger.seen(tx, place)
+        known = ledger.seen(tx, place, listed)
+    again = _reused([known[uid] for uid in listed if uid in known], mailbox)
     new = 0
-    for fetched in mailbox.fetch([uid for uid in mailbox.uids() if uid not in known]):
+    for fetched in mailbox.fetch([uid for uid in listed if uid not in known or uid in again]):
         digest = centre.blobs.put(fetched.raw)
         with centre.store.transaction() as tx:
-            new += ledger.record(
+            recorded = ledger.record(
                 tx,
                 place,
                 fetched.uid,
@@ -57,7 +61,31 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
                 arrived_at=fetched.internal_date,
                 now=centre.clock(),
             )
+            if recorded.instead_of is not None:
+                centre.audit.append(
+                    tx,
+                    "uid_reused",
+                    at=centre.clock(),
+                    actor="system",
+                    mail=recorded.mail_id,
+                    instead_of=recorded.instead_of,
+                )
+        new += recorded.new
     return new
+
+
+def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
+    """The UIDs of the ledger under which another mail may lie now, so that they are fetched once more.
+
+    Told by INTERNALDATE, which a mail keeps as long as it keeps its UID; to look at it costs one command, since hardly
+    any mail that is known still lies there. Weak: a mail under a used UID that came in the very same second.
+    """
+    dates = mailbox.arrivals([each.uid for each in listed]) if listed else {}
+    return frozenset(
+        each.uid
+        for each in listed
+        if each.internal_date is not None and dates.get(each.uid, each.internal_date) != each.internal_date
+    )
 
 
 def read(centre: Centre) -> int:
@@ -86,8 +114,14 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
 
 def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
     mail = open_mail(centre.blobs.get(row.digest))
-    opened = _open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
+        if ledger.came_by_file(tx, row.id):
+            # What a server wrote above the header of a file is the word of whoever wrote the file.
+            mail = replace(mail, results=())
+    opened = _open_documents(centre, mail, row)
+    likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
+    with centre.store.transaction() as tx:
+        ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)
         outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
         settings = centre.settings.mailbox
         ledger.settle(
@@ -96,7 +130,6 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
             state="read",
             outcome=outcome.name,
             folder=settings.staff_folder if outcome.for_staff else settings.filed_folder,
-            message_id=mail.message_id,
         )
         centre.audit.append(tx, "mail_read", at=now, actor="system", mail=row.id, outcome=outcome.name)
 
@@ -110,7 +143,8 @@ def _open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, .
     received_on = row.arrived_at.astimezone(JST).date()
     opened = []
     for attachment in documents(mail):
-        digest = centre.blobs.put(attachment.data)
+        # A document that was erased once is wanted again where another mail brings it.
+        digest = centre.blobs.put(attachment.data, anew=True)
         kind = kind_of(attachment)
         if kind not in (DocumentKind.PDF, DocumentKind.OTHER):
             opened.append(Opened(attachment, digest, None, kind.value))
@@ -152,16 +186,32 @@ def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:
         post.notify(
             tx,
             centre,
-            key=f"held-mail:{row.id}",
+            key=f"held-mail:{row.id}:{now:%Y%m%dT%H%M%S}",  # released, it may be held again
             subject="処理できないメールがあります",
             lines=(
                 f"メール番号：{row.id}",
                 f"到着：{row.arrived_at.astimezone(JST):%Y-%m-%d %H:%M}",
                 f"{row.attempts}回処理を試みましたが完了できませんでした。",
                 f"メールは {centre.settings.mailbox.staff_folder} フォルダーに移します。直接ご確認ください。",
+                "システム担当者は、このメールを再処理（release）または修正して取り込むこと（export・import）ができます。",
             ),
             now=now,
         )
+
+
+def erase(centre: Centre) -> int:
+    """Forget the bytes of every mail for which that was asked (`ledger.ask_erasure`); returns how many.
+
+    First the bytes, then the note of it: a stop in between forgets them once more, which changes nothing.
+    """
+    with centre.store.transaction() as tx:
+        rows = ledger.erasable(tx)
+    for row in rows:
+        centre.blobs.erase(row.digest)
+        with centre.store.transaction() as tx:
+            ledger.note_erased(tx, row.id, now=centre.clock())
+            centre.audit.append(tx, "mail_erased", at=centre.clock(), actor="system", mail=row.id)
+    return len(rows)
 
 
 def file(centre: Centre, mailbox: Mailbox) -> int:

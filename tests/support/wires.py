@@ -201,7 +201,8 @@ class ScriptedSmtp(_Listener):
 
 class ScriptedImap(_Listener):
     """An IMAP server that answers each command as told; `answers` maps a command ("UID FETCH") to a text in which
-    `{tag}` stands for the tag, or to None, which closes the connection."""
+    `{tag}` stands for the tag, to a function of the command's words that gives such a text, or to None, which closes the
+    connection."""
 
     FRIENDLY: Mapping[str, str] = {
         "CAPABILITY": "* CAPABILITY IMAP4rev1 IDLE MOVE UIDPLUS\r\n{tag} OK done",
@@ -213,7 +214,9 @@ class ScriptedImap(_Listener):
         "LIST": '* LIST () "." "Filed"\r\n{tag} OK done',
     }
 
-    def __init__(self, answers: Mapping[str, str | None], *, greeting: str = "* OK ready") -> None:
+    def __init__(
+        self, answers: Mapping[str, str | Callable[[list[str]], str] | None], *, greeting: str = "* OK ready"
+    ) -> None:
         super().__init__()
         self.answers = dict(answers)
         self.seen: list[str] = []
@@ -233,4 +236,6 @@ class ScriptedImap(_Listener):
                 answer = self.answers.get(command, self.FRIENDLY.get(command, "{tag} OK done"))
                 if answer is None:
                     return
+                if callable(answer):
+                    answer = answer(words)
                 client.sendall(answer.replace("{tag}", tag).encode("utf-8", "surrogateescape") + b"\r\n")
