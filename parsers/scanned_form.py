@@ -16,7 +16,6 @@ from parsers.decoding import likeliest
 from parsers.document import Page
 from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
-from parsers.picture import Picture
 from parsers.reading import Box, Route, Seal, SealVerdict
 from parsers.recogniser import Crop, Mask, Recogniser, mask_of
 from parsers.seal_fingerprint import fingerprint
@@ -37,8 +36,6 @@ _AROUND = 14.0 * MM
 MARK_CELL = 10.0 * MM
 # A fill is grey where it is darker than this share of the paper.
 _GREY = 0.9
-# Pixels whose channels lie this far apart are coloured; so large a share of them makes a colour scan.
-_COLOUR, _COLOURED = 40, 0.002
 # How the mark of a confirmation is told in the cells: the words of `parsers.ink.ticked`.
 MARKS: Mapping[bool | None, str] = {True: "☑", False: "□", None: "？"}
 
@@ -160,9 +157,8 @@ class ScannedForm:
         mark = judge_picture(self.flat.picture, cell.box, printed=printed, neighbours=block)
         found = mark.box or mark.elsewhere
         verdict = mark.verdict
-        if verdict is SealVerdict.ABSENT and (self._is_cut(cell.box) or not _has_colour(self.flat.picture)):
-            # What the page has lost cannot be told to the applicant as missing; and on a grey scan a seal over print
-            # cannot be told from print (2 of 1,000 in docs/reading.md), so its absence is not ours to claim.
+        if verdict is SealVerdict.ABSENT and self._is_cut(cell.box):
+            # What the page has lost cannot be told to the applicant as missing.
             verdict = SealVerdict.UNCLEAR
         place = self.flat.ruled.page_box(found or cell.box)
         trace = fingerprint(self.flat.picture, found) if found else ""
@@ -176,9 +172,3 @@ class ScannedForm:
     @property
     def _points(self) -> float:
         return self.flat.picture.points
-
-
-def _has_colour(picture: Picture) -> bool:
-    """Whether the scanner saw colours at all: the yellow of a required cell is enough."""
-    sample = picture.pixels[::5, ::5].astype(np.int16)
-    return bool(np.count_nonzero(sample.max(axis=2) - sample.min(axis=2) > _COLOUR) > _COLOURED * sample[..., 0].size)
