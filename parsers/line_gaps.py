@@ -41,8 +41,7 @@ def completed(boxes: Sequence[Box], across: Pixels, down: Pixels, points: float)
         found += _lost_on_the_left(found, level, upright, points)
         mirrored = [_mirrored(box, width) for box in found]
         found += [
-            _mirrored(box, width)
-            for box in _lost_on_the_left(mirrored, level[:, ::-1], upright[:, ::-1], points)
+            _mirrored(box, width) for box in _lost_on_the_left(mirrored, level[:, ::-1], upright[:, ::-1], points)
         ]
         if len(found) == before:
             break
