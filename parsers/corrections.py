@@ -20,7 +20,7 @@ _AS_KATAKANA = str.maketrans(_TO_KATAKANA)
 # Two and more of them before katakana are no kanji: 力才リ is カオリ.
 _RUN_IN_KATAKANA = re.compile("[力口工八夕卜千才丿厶]{2,}(?=[ァ-ヺー])")
 # Dust at either end of a line. No Japanese value begins or ends with a dot, but a sentence ends with one after kana.
-_SPECKS = re.compile(r"^[\s・.,、。｡､]+|(?<![ぁ-ゖ])[\s・.,、。｡､]+$|(?<=[ぁ-ゖ])[\s・.,、｡､]+$")
+_SPECKS = re.compile(r"^[\s・.,、。｡､:;'`°゜]+|(?<![ぁ-ゖ])[\s・.,、。｡､:;'`°]+$|(?<=[ぁ-ゖ])[\s・.,、｡､:;'`°]+$")
 # Forms of letters that only a recogniser writes: names are printed with the others, by far.
 _PLAIN = str.maketrans("薰黑", "薫黒")
 # ハーモニー and the like, in which every letter has its kanji.
@@ -162,8 +162,9 @@ def _digits_in(text: str) -> str:
     return re.sub(r"(?<=\d)[Oo](?=[\d番号丁階F-]|$)", "0", text)
 
 
-# What the recogniser makes of common words whose ring it does not see; the other reading is no word.
-_WORDS = {"グルーブ": "グループ", "ショッブ": "ショップ"}
+# What the recogniser makes of common words whose ring or whose small kana it does not see; the other reading is no
+# word. No rule for all words: ミツトヨ and ジヤトコ are companies.
+_WORDS = {"グルーブ": "グループ", "ショッブ": "ショップ", "ネツト": "ネット", "マネージヤー": "マネージャー"}
 # The first stroke of these forms is lost at the edge of the cell; nothing else begins like this.
 _HEADLESS = re.compile("^般(?=(社団|財団)法人)")
 
@@ -230,10 +231,15 @@ def _postal(text: str) -> str:
     return f"{digits[:3]}-{digits[3:]}" if len(digits) == 7 else text.strip()
 
 
+# A dot behind a word that is no abbreviation.
+_DOT_OF_DUST = re.compile(r"(?<=[A-Za-z]{4})(?<!corp)(?<!intl)(?<!bros)(?<!dept)(?<!univ)[.,:]$", re.IGNORECASE)
+
+
 def _english(text: str) -> str:
     words = []
     for word in text.replace("_", " ").split(" "):
-        letters = re.sub(r"(?<=[A-Za-z])1(?=[a-z])", "l", re.sub(r"(?<=[A-Z])0(?=[A-Z])", "O", word))
+        letters = re.sub(r"(?<=[A-Z])0(?=[A-Z])|(?<=[A-Z]{2})0$", "O", _DOT_OF_DUST.sub("", word))
+        letters = re.sub(r"(?<=[A-Za-z])1(?=[a-z])", "l", letters)
         capitals = sum(char.isupper() for char in letters)
         small = [char for char in letters if char.islower()]
         # QIu and SUzUKl are words in capitals with a letter whose case does not show.
@@ -249,8 +255,12 @@ def _begins_with_vowelless(word: str) -> bool:
     return bool(re.match(r"l[b-df-hj-np-tv-z]", word))
 
 
+# Dust and the rests of ruling lines; no date begins or ends with any of it.
+_AROUND_DATES = " .,:;'`°・。、-/"
+
+
 def _date(text: str) -> str:
-    text = text.strip()
+    text = text.strip(_AROUND_DATES)
     text = re.sub(r"(?<=\d)\s*[lI|](?=\d)", "1", text)
     return re.sub(r"^[今合]和", "令和", text)
 

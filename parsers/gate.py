@@ -74,6 +74,14 @@ def judge(
     return Verdict(min(SURE + (1 - SURE) * confidence, 0.999))
 
 
+def is_open(
+    mask: Mask, text: str, confidence: float, *, doubts: Iterable[str] = (), settled: Iterable[str] = ()
+) -> bool:
+    """Whether another engine's reading could still make this one sure; where something speaks against it already, it
+    need not be asked."""
+    return confidence >= _CONFIRMED and not [*doubts, *_doubts_of_text(mask, text, frozenset(settled))]
+
+
 # What its grammar checks: a digit lost or made up shows, and one digit for another is not what the recogniser does.
 _CHECKED_BY_GRAMMAR = frozenset({Mask.DATE, Mask.PHONE, Mask.POSTAL})
 

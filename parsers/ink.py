@@ -39,6 +39,8 @@ _SMALLEST_BOX, _LARGEST_BOX = 1.7, 8.0
 # A gap of so many heights of a line parts it from what comes in over the border: more than a wide blank. So far, in mm,
 # that reaches in.
 _STRANGE, _REACH_IN = 1.7, 9.0
+# What is so many letters high is no stroke of one.
+_TALLER = 1.8
 # Ink this many heights of a line away from it is no part of it.
 _FAR = 0.7
 
@@ -255,15 +257,18 @@ def _written(grey: Pixels) -> Bits:
     if not found:
         return bits
     height, width = grey.shape
-    heights = np.array([each[3] for each in found])
     # The dot of a full stop is a fourteenth of its line high; the tallest component may be a rest of a ruling line.
+    upright = np.array([(x == 0 or x + w == width) and w < 0.2 * h for x, _, w, h, _ in found])
+    heights = np.array([each[3] for each in found])
+    heights = heights if upright.all() else heights[~upright]
     letter = float(np.median(heights[heights > 0.3 * heights.max()]))
     speck = max(2.0, (0.05 * letter) ** 2)
     kept = np.zeros(len(found) + 1, dtype=np.bool_)
-    for index, (x, y, w, h, area) in enumerate(found, 1):
+    for index, (_, y, w, h, area) in enumerate(found, 1):
         flat = (y == 0 or y + h == height) and w > 4 * h and h < 0.2 * height
-        upright = (x == 0 or x + w == width) and h > 0.55 * height and w < 0.2 * h
-        kept[index] = area >= speck and not flat and not upright
+        # No stroke of a letter is as high as that at a border, and the rest of a ruling line may be broken.
+        tall = h > min(0.55 * height, _TALLER * letter)
+        kept[index] = area >= speck and not flat and not (upright[index - 1] and tall)
     # Faint ink counts beside strong ink, as the thin strokes of a letter or a full stop; by itself it is noise.
     strong = np.flatnonzero(ink(grey).any(axis=1) & (kept[labels]).any(axis=1))
     beside = np.zeros(height, dtype=np.bool_)

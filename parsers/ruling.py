@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from parsers.cells import Segment, find_boxes
+from parsers.line_gaps import completed
 from parsers.line_net import connect
-from parsers.line_pieces import Line, lines_in, strokes
+from parsers.line_pieces import Line, Strokes, lines_in, strokes
 from parsers.picture import Picture, Pixels
 from parsers.reading import Box
 from parsers.rectifying import Flattening, find_skew, flatten, rotate, stretches
@@ -99,19 +100,23 @@ def find_grid(picture: Picture) -> Ruled | None:
     found = _lines(flattening.apply(grey, paper), paper)
     if found is None:
         return None
-    (across, down), raw = found
-    boxes = _without_frames([box for box in find_boxes(_segments(across), _segments(down)) if _is_on(box, grey)])
+    (across, down), raw, seen = found
+    closed = [box for box in find_boxes(_segments(across), _segments(down)) if _is_on(box, grey)]
+    boxes = completed(_without_frames(closed), seen[0].mask, seen[1].mask, _POINT)
     if len(boxes) < _LEAST_CELLS:
         return None
     return _turned(picture, boxes, _cut_edges(*raw, flattening), flattening, paper)
 
 
-def _lines(flat: Pixels, paper: int) -> tuple[tuple[list[Line], list[Line]], tuple[list[Line], list[Line]]] | None:
-    """The lines across and down that are sides of cells, and before that all that were seen."""
+_Both = tuple[list[Line], list[Line]]
+
+
+def _lines(flat: Pixels, paper: int) -> tuple[_Both, _Both, list[Strokes]] | None:
+    """The lines across and down that are sides of cells, before that all that were seen, and the strokes they are."""
     seen = [strokes(flat, _MM, across=across) for across in (True, False)]
     found = [lines_in(each, _MM) for each in seen]
     across, down = connect((found[0], seen[0]), (found[1], seen[1]), _MM, paper)
-    return ((across, down), (found[0], found[1])) if across and down else None
+    return ((across, down), (found[0], found[1]), seen) if across and down else None
 
 
 def _small(picture: Picture) -> Pixels:

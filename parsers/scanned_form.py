@@ -16,9 +16,8 @@ from parsers.decoding import likeliest
 from parsers.document import Page
 from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
-from parsers.picture import Picture
 from parsers.reading import Box, Route, Seal, SealVerdict
-from parsers.recogniser import Crop, Mask, Recogniser, mask_of
+from parsers.recogniser import Crop, Mask, Recognised, Recogniser, mask_of
 from parsers.seal_fingerprint import fingerprint
 from parsers.seal_verdict import judge_picture
 from parsers.second_opinion import SecondOpinion
@@ -37,10 +36,27 @@ _AROUND = 14.0 * MM
 MARK_CELL = 10.0 * MM
 # A fill is grey where it is darker than this share of the paper.
 _GREY = 0.9
-# Pixels whose channels lie this far apart are coloured; so large a share of them makes a colour scan.
-_COLOUR, _COLOURED = 40, 0.002
 # How the mark of a confirmation is told in the cells: the words of `parsers.ink.ticked`.
 MARKS: Mapping[bool | None, str] = {True: "☑", False: "□", None: "？"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the recogniser read in a cell, and what the page says against it."""
+
+    inside: Inside
+    mask: Mask
+    read: Recognised
+    signs: Sequence[str]
+
+    @property
+    def is_open(self) -> bool:
+        text, sure = self.read.text, self.read.confidence
+        return gate.is_open(self.mask, text, sure, doubts=self.signs, settled=self.read.settled)
+
+    def judged(self, second: str | None) -> gate.Verdict:
+        text, sure = self.read.text, self.read.confidence
+        return gate.judge(self.mask, text, sure, second=second, doubts=self.signs, settled=self.read.settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +79,36 @@ class ScannedForm:
             route=Route.SCAN,
             pages=(part.number,),
             kind=self._kind(),
-            entries={key: self._entry(self.grid.values[key], mask_of(key)) for key in keys},
+            entries=self._entries(keys),
             ticks={row.key: self._tick(row.key) for row in self.table.confirmations},
             seal=self._seal(part),
             notes=("cut_page",) if self.flat.ruled.cut_edges else (),
         )
 
-    def _entry(self, cell: Cell, mask: Mask) -> Entry:
+    def _entries(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """What stands in each field. All second opinions are asked for together, since two of them take hardly longer
+        than one, and only where they can make a reading sure."""
+        entries: dict[str, Entry] = {}
+        seen: dict[str, _Seen] = {}
+        for key in keys:
+            found = self._look(self.grid.values[key], mask_of(key))
+            if isinstance(found, Entry):
+                entries[key] = found
+            else:
+                seen[key] = found
+        asked = [key for key, each in seen.items() if each.is_open] if self.second else []
+        texts = self.second.read_all([(seen[key].inside, seen[key].mask) for key in asked]) if self.second else []
+        second = dict(zip(asked, texts, strict=True))
+        for key, each in seen.items():
+            # Where nobody was asked, the reading is in doubt already.
+            told = second.get(key, each.read.text) if self.second else None
+            verdict = each.judged(told)
+            place = self.flat.ruled.page_box(self.grid.values[key].box)
+            entries[key] = Entry(each.read.text, verdict.confidence, place, verdict.doubts)
+        return {key: entries[key] for key in keys}
+
+    def _look(self, cell: Cell, mask: Mask) -> "Entry | _Seen":
+        """What is recognised in a cell, or the entry itself where nothing is to be recognised."""
         inside = self.flat.inside(cell.box)
         place = self.flat.ruled.page_box(cell.box)
         if max(cell.box.x1 - cell.box.x0, cell.box.y1 - cell.box.y0) <= MARK_CELL or inside.has_rest:
@@ -81,10 +120,7 @@ class ScannedForm:
         if inside.is_at_border:
             return Entry("", _UNSURE, place, ("touches_border",))
         [seen] = self.recogniser.read([Crop(inside, mask)])
-        second = self.second.read(inside, mask) if self.second else None
-        signs = (*self._signs(cell.box, inside), *seen.doubts)
-        verdict = gate.judge(mask, seen.text, seen.confidence, second=second, doubts=signs, settled=seen.settled)
-        return Entry(seen.text, verdict.confidence, place, verdict.doubts)
+        return _Seen(inside, mask, seen, (*self._signs(cell.box, inside), *seen.doubts))
 
     def _signs(self, box: Box, inside: Inside) -> Sequence[str]:
         """What speaks against a reading, seen from the page and not from the letters."""
@@ -160,9 +196,8 @@ class ScannedForm:
         mark = judge_picture(self.flat.picture, cell.box, printed=printed, neighbours=block)
         found = mark.box or mark.elsewhere
         verdict = mark.verdict
-        if verdict is SealVerdict.ABSENT and (self._is_cut(cell.box) or not _has_colour(self.flat.picture)):
-            # What the page has lost cannot be told to the applicant as missing; and on a grey scan a seal over print
-            # cannot be told from print (2 of 1,000 in docs/reading.md), so its absence is not ours to claim.
+        if verdict is SealVerdict.ABSENT and self._is_cut(cell.box):
+            # What the page has lost cannot be told to the applicant as missing.
             verdict = SealVerdict.UNCLEAR
         place = self.flat.ruled.page_box(found or cell.box)
         trace = fingerprint(self.flat.picture, found) if found else ""
@@ -176,9 +211,3 @@ class ScannedForm:
     @property
     def _points(self) -> float:
         return self.flat.picture.points
-
-
-def _has_colour(picture: Picture) -> bool:
-    """Whether the scanner saw colours at all: the yellow of a required cell is enough."""
-    sample = picture.pixels[::5, ::5].astype(np.int16)
-    return bool(np.count_nonzero(sample.max(axis=2) - sample.min(axis=2) > _COLOUR) > _COLOURED * sample[..., 0].size)

@@ -53,6 +53,8 @@ _RECEIPT = 20.0
 _LARGEST_MARK = 14.0
 # Ink in the box that is no more than this many square millimetres is dust or the rest of a ruling line.
 _DUST = 1.6
+# Pixels whose channels lie this far apart are coloured; so large a share of them makes a picture in colour.
+_COLOUR, _COLOURED = 40, 0.002
 # Coloured ink near the box that could be a part of a seal, in mm: its longer and its shorter side.
 _PART_LONG, _PART_SHORT = 5.5, 3.0
 # Grey ink beside the box that no line of text is as high as.
@@ -102,6 +104,10 @@ def judge_picture(
     dark = _judge_dark(region, places, printed)
     if dark.verdict is not SealVerdict.ABSENT:
         return dark
+    if not _has_colour(picture):
+        # Without colour a seal over print cannot be told from print (docs/reading.md, "Seals"), so that there is none
+        # is not ours to claim, on a scan and on a page of text alike.
+        return Mark(SealVerdict.UNCLEAR, 0.5)
     return _look_elsewhere(picture, zone, dark, red_print)
 
 
@@ -121,6 +127,15 @@ def _outside(picture: Picture, cell: Box) -> bool:
     width = min(cell.x1, picture.width / points) - max(cell.x0, 0.0)
     height = min(cell.y1, picture.height / points) - max(cell.y0, 0.0)
     return width < 0.5 * (cell.x1 - cell.x0) or height < 0.5 * (cell.y1 - cell.y0)
+
+
+def _has_colour(picture: Picture) -> bool:
+    """Whether the picture shows colours at all: the yellow of a required cell is enough."""
+    sample = picture.pixels[::5, ::5].astype(np.int16)
+    if sample.ndim == 2:
+        return False
+    apart = sample.max(axis=2) - sample.min(axis=2)
+    return bool(np.count_nonzero(apart > _COLOUR) > _COLOURED * apart.size)
 
 
 def _clear(values: Map | Mask, region: Region, box: Box, more: int) -> None:

@@ -8,6 +8,7 @@ its answer confirms a reading and never replaces one; and what the crop lost, bo
 import importlib
 import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -39,14 +40,30 @@ class SecondOpinion:
 
     def __init__(self, japanese: Any, latin: Any) -> None:  # noqa: ANN401 - tesserocr ships no types
         self._japanese, self._latin = japanese, latin
+        # Each language is an engine of its own, so the two can read side by side. The thread is started now: the walls
+        # of a confined child may let no new one through.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="second opinion")
+        self._beside.submit(int).result()
+
+    def read_all(self, crops: Sequence[tuple[Pixels | Inside, Mask]]) -> list[str]:
+        """The texts of some crops, in their order."""
+        latin = [index for index, (_, mask) in enumerate(crops) if self._engine(mask) is self._latin]
+        others = [index for index in range(len(crops)) if index not in set(latin)]
+        beside = self._beside.submit(lambda: [self.read(*crops[index]) for index in latin])
+        texts = dict(zip(others, [self.read(*crops[index]) for index in others], strict=True))
+        texts |= dict(zip(latin, beside.result(), strict=True))
+        return [texts[index] for index in range(len(crops))]
 
     def read(self, pixels: Pixels | Inside, mask: Mask) -> str:
         """The text of a crop as tesseract reads it, with the same corrections as the first reading."""
         lines = pixels.lines if isinstance(pixels, Inside) else lines_of(pixels)
         return correct(mask, "".join(self._read(line, mask) for line in lines).strip())
 
+    def _engine(self, mask: Mask) -> Any:  # noqa: ANN401 - as above
+        return self._japanese if mask in (Mask.JAPANESE, Mask.LABEL, Mask.ANY, Mask.DATE) else self._latin
+
     def _read(self, line: Line, mask: Mask) -> str:
-        engine = self._japanese if mask in (Mask.JAPANESE, Mask.LABEL, Mask.ANY, Mask.DATE) else self._latin
+        engine = self._engine(mask)
         image = cv2.copyMakeBorder(line.image, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT, value=(250,))
         image = np.ascontiguousarray(image)
         engine.SetVariable("tessedit_char_whitelist", _WHITELISTS.get(mask, ""))

@@ -22,6 +22,8 @@ _STATEMENT_END = re.compile("(の?確認)(と(同意|合意|了承|承諾))?$")
 # Letters that recognition confuses in small print; unlike the pairs of `characters` they are different letters to a
 # person, so they are folded for labels only.
 _MISREAD = str.maketrans("杜各偏莫曰未囗囲℡", "社名備英日末口因話")
+# What dust beside a label is read as; no label begins or ends with any of it.
+_DUST = ".,。･・'`\"°゜:;-_~|"
 # Labels shorter than this have no letter to spare: 氏名 and 社名 would meet.
 _LEAST_LETTERS = 4
 # How much nearer than any other meaning a misread label must be: with two letters no single error can cross over.
@@ -111,10 +113,11 @@ class Vocabulary:
 
         `tolerance` is the share of a label's letters that may be wrong.
         """
-        exact = self.exact(text)
+        folded = fold_label(text)
+        exact = self.exact(folded) or self.exact(folded.strip(_DUST))
         if exact is not None:
             return exact
-        look = _look(fold_label(text))
+        look = _look(folded.strip(_DUST))
         letters = frozenset(look)
         found: list[tuple[int, _Known]] = []
         for known in self.known:
@@ -134,7 +137,7 @@ class Vocabulary:
         exact = self.statement(text)
         if exact is not None:
             return exact
-        folded = fold_statement(text)
+        folded = fold_statement(text).strip(_DUST)
         if not folded:
             return None
         best: dict[str, float] = {}
