@@ -6,7 +6,7 @@ Nothing in the house reads a clock, a random source or an environment by itself;
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from .letters import Office
 from .reader import Reader
 from .smtp import Route, Transport
 from .store import Store
+from .turns import Memory
 from .vault import Vault
 
 
@@ -45,11 +46,13 @@ class Centre:
     office: Office
     account: Account
     reader: Reader
-    open_mailbox: Callable[[Account], Mailbox]
+    open_mailbox: Callable[..., Mailbox]
     open_transport: Callable[[], Transport]
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     sleep: Callable[[float], None]
+    unfinished: dict[int, Memory] = field(default_factory=dict)
+    """What was read of mails whose turn is over (`turns`), by mail; lost with the process, and then read again."""
 
     @property
     def public(self) -> Path:

@@ -35,6 +35,9 @@ BATCH_BYTES = 16 * 1024 * 1024
 BATCH_MAILS = 20
 """Mails asked for in one command: beyond this the round trips no longer cost anything."""
 
+CHUNK = 1024 * 1024
+"""Octets of a large mail asked for in one command."""
+
 BATCH_UIDS = 500
 """UIDs named in one command: at most 5500 octets, below the 8192 that RFC 7162 section 4 asks clients to keep to."""
 
@@ -63,8 +66,9 @@ class Mailbox:
     fails, and the caller opens the mailbox anew.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, readonly: bool = False) -> None:
         self._account = account
+        self._readonly = readonly
         self._client: Any = None
         self._closed = False
         self._folders: set[str] = set()
@@ -72,12 +76,12 @@ class Mailbox:
         self.uidvalidity = 0
 
     @classmethod
-    def open(cls, account: Account) -> Self:
-        """Connect, secure, log in and select the folder for writing.
+    def open(cls, account: Account, *, readonly: bool = False) -> Self:
+        """Connect, secure, log in and select the folder, for writing or (EXAMINE) so that nothing can change.
 
         Raises MailboxRefused (login, certificate, folder) or MailboxUnavailable (anything that may pass).
         """
-        mailbox = cls(account)
+        mailbox = cls(account, readonly=readonly)
         with mailbox._talking("open"):
             return mailbox
 
@@ -90,7 +94,7 @@ class Mailbox:
         self._forget_announcements()
         client.capabilities()
         try:
-            answer = client.select_folder(self._account.folder)
+            answer = client.select_folder(self._account.folder, readonly=self._readonly)
         except imaplib.IMAP4.abort:
             raise
         except IMAPClientError as error:
@@ -143,6 +147,22 @@ class Mailbox:
                     mails = [_fetched(uid, answer[uid]) for uid in batch if uid in answer]
                 # Outside `_talking`: an error of the caller between two mails is not the server's.
                 yield from (mail for mail in mails if mail is not None)
+
+    def chunks(self, uid: int) -> Iterator[bytes]:
+        """One mail in pieces of CHUNK octets, unmarked, so that it never lies in memory whole (RFC 3501 section 6.4.5).
+
+        Nothing comes for a UID that is gone or that the server does not deliver.
+        """
+        offset = 0
+        while True:
+            with self._talking("fetch"):
+                row = self._client.fetch([uid], [f"BODY.PEEK[]<{offset}.{CHUNK}>"]).get(uid, {})
+                piece = row.get(f"BODY[]<{offset}>".encode())
+            if not isinstance(piece, bytes) or not piece:
+                return
+            # Not ended by a short piece, only by an empty one: a server that gives less at a time cuts nothing off.
+            yield piece
+            offset += len(piece)
 
     def file(self, uid: int, folder: str) -> None:
         """Move a mail into `folder` ("/" between its levels), which is made if it is missing.
