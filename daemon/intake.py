@@ -5,7 +5,6 @@ mail is filed on the server. Stop anywhere and start again: a mail that is not i
 one that is in the ledger and not read is read, one that is read and not filed is filed.
 """
 
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from .centre import Centre
 from .failures import Kind, MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
+from .incoming import BATCH_BYTES, Incoming
 from .ledger import MailRow, Place, Sighting
 from .planning import JST
 from .reader import Reader
@@ -54,29 +54,20 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
         known = ledger.seen(tx, place, listed)
     again = _reused([known[uid] for uid in listed if uid in known], mailbox)
     wanted = [uid for uid in listed if uid not in known or uid in again]
-    sizes = mailbox.sizes(wanted) if wanted else {}
-    large = {uid for uid in wanted if sizes.get(uid, 0) > oversize.limit(centre)}
     taken: dict[int, bool] = {}
-    for fetched in mailbox.fetch([uid for uid in wanted if uid not in large]):
-        disk_room.require(centre, len(fetched.raw))
-        stored = Stored(centre.blobs.put(fetched.raw), len(fetched.raw))
-        taken[fetched.uid] = _note(centre, place, fetched.uid, stored, fetched.internal_date)
-    for uid in sorted(large):
-        disk_room.require(centre, sizes[uid])
-        taken |= _take_large(centre, mailbox, place, uid)
+    for mail in mailbox.mails(wanted):
+        disk_room.require(centre, mail.size)
+        taken[mail.uid] = _note(centre, place, mail.uid, _store(centre, mail), mail.internal_date)
     reconciling.compare(centre, place, listed, set(wanted) - set(taken))
     return sum(taken.values())
 
 
-def _take_large(centre: Centre, mailbox: Mailbox, place: Place, uid: int) -> dict[int, bool]:
-    """A mail that never lies in memory whole; nothing for one that the server does not deliver."""
-    arrived = mailbox.arrivals([uid]).get(uid)
-    chunks = mailbox.chunks(uid)
-    first = next(chunks, None)
-    if arrived is None or first is None:
-        return {}
-    stored = centre.blobs.put_stream(itertools.chain((first,), chunks))
-    return {uid: _note(centre, place, uid, stored, arrived)}
+def _store(centre: Centre, mail: Incoming) -> Stored:
+    """Durable on return. A mail that is too large to be read never lies in memory whole either."""
+    if mail.size > oversize.limit(centre) or mail.size > BATCH_BYTES:
+        return centre.blobs.put_stream(mail.pieces())
+    raw = b"".join(mail.pieces())
+    return Stored(centre.blobs.put(raw), len(raw))
 
 
 def _note(centre: Centre, place: Place, uid: int, stored: Stored, arrived_at: datetime) -> bool:

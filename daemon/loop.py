@@ -20,6 +20,7 @@ from .centre import Centre
 from .failures import Failure, MailboxUnavailable, outward, wait_after
 from .guard import attempt
 from .imap import Mailbox
+from .stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def run_round(centre: Centre, rests: dict[str, datetime] | None = None) -> Progr
     failed: list[str] = []
     rests = {} if rests is None else rests
     for name, work in STEPS:
+        if centre.stop.is_set():
+            break
         now = centre.clock()
         if rests.get(name, now) > now:
             continue
@@ -64,7 +67,7 @@ def settle(centre: Centre, *, rounds: int = 20) -> None:
             return
 
 
-def run(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
+def run(centre: Centre, stopping: Stop | threading.Event, wake_fd: int) -> None:
     """Rounds until told to stop; in between, wait for new mail or the poll interval, whichever is first."""
     rests: dict[str, datetime] = {}
     while not stopping.is_set():

@@ -210,9 +210,11 @@ def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_pa
 
     def reuse(raw):
         """The newest mail was fetched and taken away by somebody, and its UID is given to another."""
-        if folder.mails and not folder.dates.get(folder.last):
+        if folder.mails_there and not folder.dates.get(folder.last):
             intake.fetch(centre, folder)
-            folder.filed += [(folder.mails[folder.last], "elsewhere")] if folder.last in folder.mails else []
+            folder.filed += (
+                [(folder.mails_there[folder.last], "elsewhere")] if folder.last in folder.mails_there else []
+            )
             folder.reuse(folder.last, raw)
             added.append(raw)
 
@@ -230,5 +232,5 @@ def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_pa
         digests = [row["digest"] for row in every(tx, select(schema.mails.c.digest))]
     centre.store.close()
     assert sorted(digests) == sorted({centre.blobs.put(raw) for raw in added})
-    assert folder.mails == {}
+    assert folder.mails_there == {}
     assert sorted(raw for raw, _ in folder.filed) == sorted(added)
