@@ -42,7 +42,7 @@ def hold(centre: Centre, row: MailRow, now: datetime) -> None:
             reason=f"larger than {centre.settings.mailbox.largest_mail_mb} MB",
         )
         centre.audit.append(tx, "mail_held", at=now, actor="system", mail=row.id)
-        key = f"answer:{row.id}"
+        key = f"too-large:{row.id}"
         answered = delivery.answerable and not post.is_queued(tx, key)
         if answered:
             draft = letters.unreadable(centre.office, kinds=("too_large",))

@@ -65,10 +65,10 @@ def test_a_mail_that_is_listed_and_not_delivered_is_missing_then_told_once_and_t
     assert intake.fetch(centre, folder) == 2
     assert measured(centre)["mailbox_missing"] == 1
     assert told(centre, "absent") == 0
-    centre.clock.now += timedelta(minutes=centre.settings.run.absence_minutes)
+    centre.clock.time += timedelta(minutes=centre.settings.run.absence_minutes)
     for _ in range(3):
         intake.fetch(centre, folder)
-        centre.clock.now += timedelta(minutes=10)
+        centre.clock.time += timedelta(minutes=10)
     assert told(centre, "absent") == 1
     folder.withheld = set()
     assert intake.fetch(centre, folder) == 1
@@ -81,7 +81,7 @@ def test_a_difference_that_passes_by_itself_is_told_to_nobody(centre, folder):
     folder.withheld = {2}
     intake.fetch(centre, folder)
     folder.mails_there.pop(2)  # somebody moved it
-    centre.clock.now += timedelta(hours=1)
+    centre.clock.time += timedelta(hours=1)
     intake.fetch(centre, folder)
     assert told(centre, "absent") == 0
     assert measured(centre)["mailbox_missing"] == 0
@@ -100,20 +100,20 @@ def test_what_was_missing_in_an_earlier_life_of_the_uids_is_forgotten(centre, fo
 def test_a_comparison_that_found_nothing_new_is_noted_once_a_minute(centre, folder):
     intake.fetch(centre, folder)
     before = measured(centre)["compared_timestamp_seconds"]
-    centre.clock.now += timedelta(seconds=30)
+    centre.clock.time += timedelta(seconds=30)
     intake.fetch(centre, folder)
     assert measured(centre)["compared_timestamp_seconds"] == before
-    centre.clock.now += timedelta(seconds=31)
+    centre.clock.time += timedelta(seconds=31)
     intake.fetch(centre, folder)
     assert measured(centre)["compared_timestamp_seconds"] == before + 61
 
 
 def test_a_mailbox_that_was_not_compared_for_long_is_told_once_for_each_time(centre, folder):
     assert reconciling.watch(centre) == 0
-    centre.clock.now += timedelta(minutes=59)
+    centre.clock.time += timedelta(minutes=59)
     assert reconciling.watch(centre) == 0
     for silence in (1, 2):
-        centre.clock.now += timedelta(minutes=61)
+        centre.clock.time += timedelta(minutes=61)
         assert reconciling.watch(centre) == 1
         assert reconciling.watch(centre) == 0
         assert told(centre, "mailbox-silent") == silence
@@ -134,6 +134,6 @@ def test_what_the_operator_must_mend_is_told_to_staff_once_a_day(centre, error, 
     for _ in range(3):
         alarms.sound(centre, "fetch", error)
     assert told(centre, "alarm") == count
-    centre.clock.now += timedelta(days=1)
+    centre.clock.time += timedelta(days=1)
     alarms.sound(centre, "fetch", error)
     assert told(centre, "alarm") == 2 * count

@@ -101,7 +101,7 @@ def test_the_next_mail_is_read_before_the_second_document_of_a_slow_one(stage, m
 
         def read(self, data, *, received_on):
             order.append(len(data))
-            stage.clock.now += timedelta(seconds=9)
+            stage.clock.time += timedelta(seconds=9)
             return stage.centre.reader.read(data, received_on=received_on)
 
     centre = replace(stage.centre, reader=Slowly())

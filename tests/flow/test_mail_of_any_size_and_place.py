@@ -9,10 +9,11 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import select
 
-from daemon import gauges, intake, junk, ledger, loop, oversize, schema
+from daemon import disk_room, gauges, incoming, intake, junk, ledger, loop, oversize, schema
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA, STRANGER
 from daemon.store import every
+from parsers.mail import open_mail
 from support.centres import form
 
 STAFF = next(iter(APPROVERS))
@@ -36,8 +37,21 @@ def raw_of(stage, sender, subject, text="本文", pdf=None, **headers):
     return message.as_bytes()
 
 
+def put_into_junk(stage, *raws):
+    """A filter's work: the folder is made like any other, and the mails are put into it."""
+    with stage.centre.open_mailbox(stage.centre.account) as mailbox:
+        mailbox._ensure("Junk")
+    for raw in raws:
+        stage.server.append(CENTRE, raw, "Junk")
+
+
+def letters(stage, address):
+    """Everything that ever reached an address."""
+    return [open_mail(each.content) for each in stage.deliveries if each.recipient.lower() == address.lower()]
+
+
 def notices(stage, word):
-    return [letter for letter in stage.letters(STAFF) if word in letter.subject]
+    return [letter for letter in letters(stage, STAFF) if word in letter.subject]
 
 
 def test_a_mail_above_the_limit_is_kept_answered_and_given_to_staff_without_being_read(stage):
@@ -51,7 +65,7 @@ def test_a_mail_above_the_limit_is_kept_answered_and_given_to_staff_without_bein
         (row,) = ledger.held(tx)
     assert (row.outcome, row.reason, row.message_id) == ("too_large", "larger than 1 MB", "<large@x>")
     assert stage.centre.blobs.get(row.digest) == stage.server.messages(CENTRE, "LRA-Staff")[0]
-    (answer,) = stage.letters(AOZORA)
+    (answer,) = letters(stage, AOZORA)
     assert "容量" in answer.text
     (notice,) = notices(stage, "大きすぎるメール")
     assert "大きな申請" in notice.text
@@ -72,9 +86,9 @@ def test_a_large_mail_released_under_the_same_limit_is_held_again_and_its_sender
     with stage.centre.store.transaction() as tx:
         (row,) = ledger.held(tx)
         ledger.release(tx, row.id)
-    stage.clock.now += timedelta(minutes=1)
+    stage.clock.time += timedelta(minutes=1)
     stage.work()
-    assert len(stage.letters(AOZORA)) == 1
+    assert len(letters(stage, AOZORA)) == 1
     assert len(notices(stage, "大きすぎるメール")) == 2
 
 
@@ -89,6 +103,8 @@ def test_a_large_mail_is_fetched_and_stored_a_piece_at_a_time(stage):
         return put((seen.append(len(chunk)) or chunk for chunk in chunks), **options)
 
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(incoming, "BATCH_BYTES", 1024 * 1024)
+        patched.setattr(incoming, "PIECE_BYTES", 1024 * 1024)
         patched.setattr(stage.centre.blobs, "put_stream", watched)
         with stage.centre.open_mailbox(stage.centre.account) as mailbox:
             assert intake.fetch(stage.centre, mailbox) == 1
@@ -102,12 +118,11 @@ def test_a_large_mail_is_fetched_and_stored_a_piece_at_a_time(stage):
 
 def test_a_form_in_the_junk_folder_is_told_once_and_the_folder_stays_as_it_is(stage):
     pdf = form(stage, "new_issue_hanako")
-    stage.server.append(CENTRE, raw_of(stage, STRANGER, "申請", pdf=pdf), "Junk")
-    stage.server.append(CENTRE, raw_of(stage, "spam@spam.example", "儲かる話"), "Junk")
+    put_into_junk(stage, raw_of(stage, STRANGER, "申請", pdf=pdf), raw_of(stage, "spam@spam.example", "儲かる話"))
     before = stage.server.messages(CENTRE, "Junk")
     for _ in range(3):
         stage.work()
-        stage.clock.now += timedelta(minutes=11)
+        stage.clock.time += timedelta(minutes=11)
     (notice,) = notices(stage, "迷惑メールフォルダー")
     assert junk.FORM in notice.text
     assert STRANGER in notice.text
@@ -120,13 +135,13 @@ def test_a_form_in_the_junk_folder_is_told_once_and_the_folder_stays_as_it_is(st
 
 def test_a_mail_that_a_person_moves_out_of_the_junk_folder_is_an_application(stage):
     raw = raw_of(stage, STRANGER, "申請", pdf=form(stage, "new_issue_hanako"))
-    stage.server.append(CENTRE, raw, "Junk")
+    put_into_junk(stage, raw)
     stage.work()
     stage.server.append(CENTRE, raw)
     stage.work()
     with stage.centre.store.transaction() as tx:
         assert len(every(tx, select(schema.cases))) == 1
-    stage.clock.now += timedelta(minutes=11)
+    stage.clock.time += timedelta(minutes=11)
     stage.work()
     assert len(notices(stage, "迷惑メールフォルダー")) == 1
 
@@ -134,16 +149,16 @@ def test_a_mail_that_a_person_moves_out_of_the_junk_folder_is_an_application(sta
 def test_somebody_known_an_approver_and_an_answer_are_told_too(stage):
     stage.send(AOZORA, "新規発行", "お願いします", pdf=form(stage, "new_issue_hanako"))
     stage.work()
-    (receipt,) = stage.letters(AOZORA)
+    (receipt,) = letters(stage, AOZORA)
     for sender, subject, headers in (
         (AOZORA, "別件", {}),
         (STAFF, "承認", {}),
         (STRANGER, "Re: 受付", {"In_Reply_To": receipt.message_id}),
     ):
-        stage.server.append(CENTRE, raw_of(stage, sender, subject, **headers), "Junk")
-    stage.clock.now += timedelta(minutes=11)
+        put_into_junk(stage, raw_of(stage, sender, subject, **headers))
+    stage.clock.time += timedelta(minutes=11)
     stage.work()
-    texts = "\n".join(notice.text for notice in notices(stage, "迷惑メールフォルダー"))
+    texts = "".join("".join(notice.text.split()) for notice in notices(stage, "迷惑メールフォルダー"))
     assert all(reason in texts for reason in (junk.KNOWN, junk.APPROVER, junk.ANSWER))
     assert junk.FORM not in texts
 
@@ -151,7 +166,7 @@ def test_somebody_known_an_approver_and_an_answer_are_told_too(stage):
 def test_a_copy_of_what_is_in_the_ledger_is_not_told(stage):
     raw = raw_of(stage, AOZORA, "照会")
     stage.server.append(CENTRE, raw)
-    stage.server.append(CENTRE, raw, "Junk")
+    put_into_junk(stage, raw)
     stage.work()
     assert notices(stage, "迷惑メールフォルダー") == []
 
@@ -173,13 +188,13 @@ def test_a_full_disk_leaves_the_mail_where_it_is_raises_the_alarm_and_goes_on_by
     with_settings(stage, "run", reserve_mb=0)
     loop.run_round(stage.centre, rests)
     assert len(stage.server.messages(CENTRE)) == 1, "it rests for five minutes"
-    stage.clock.now += timedelta(minutes=6)
+    stage.clock.time += timedelta(minutes=6)
     loop.run_round(stage.centre, rests)
     assert stage.server.messages(CENTRE) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
-def test_a_disk_that_is_really_full_loses_nothing(stage, tmp_path):
+def test_a_disk_that_is_really_full_loses_nothing(stage, tmp_path, monkeypatch):
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=False).returncode:
@@ -187,7 +202,7 @@ def test_a_disk_that_is_really_full_loses_nothing(stage, tmp_path):
     try:
         blobs = type(stage.centre.blobs)(small / "blobs", os.urandom)
         stage.centre = replace(stage.centre, blobs=blobs)
-        with_settings(stage, "run", reserve_mb=0)
+        monkeypatch.setattr(disk_room, "require", lambda *_: None)  # another program took the room meanwhile
         raw = raw_of(stage, AOZORA, "照会", "\n".join(["z" * 70] * 20_000)).replace(b"\n", b"\r\n")
         stage.server.append(CENTRE, raw)
         progress = loop.run_round(stage.centre, {})
