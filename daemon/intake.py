@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
+from typing import cast
 
 from sqlalchemy.exc import OperationalError
 
@@ -17,15 +18,19 @@ from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 from parsers.reading import Problem, Reading
 
-from . import duplicates, ledger, post
+from . import disk_room, duplicates, failures, ledger, oversize, post, reconciling
+from .blobs import Stored
 from .centre import Centre
-from .failures import MailboxUnavailable
+from .failures import Kind, MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
+from .incoming import BATCH_BYTES, Incoming
 from .ledger import MailRow, Place, Sighting
 from .planning import JST
+from .reader import Reader
 from .reception import receive
 from .referral import Delivery, Opened
+from .turns import Memory, TurnOver, TurnReader
 
 _log = logging.getLogger(__name__)
 
@@ -48,30 +53,33 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
     with centre.store.transaction() as tx:
         known = ledger.seen(tx, place, listed)
     again = _reused([known[uid] for uid in listed if uid in known], mailbox)
-    new = 0
-    for fetched in mailbox.fetch([uid for uid in listed if uid not in known or uid in again]):
-        digest = centre.blobs.put(fetched.raw)
-        with centre.store.transaction() as tx:
-            recorded = ledger.record(
-                tx,
-                place,
-                fetched.uid,
-                digest=digest,
-                size=len(fetched.raw),
-                arrived_at=fetched.internal_date,
-                now=centre.clock(),
+    wanted = [uid for uid in listed if uid not in known or uid in again]
+    taken: dict[int, bool] = {}
+    for mail in mailbox.mails(wanted):
+        disk_room.require(centre, mail.size)
+        taken[mail.uid] = _note(centre, place, mail.uid, _store(centre, mail), mail.internal_date)
+    reconciling.compare(centre, place, listed, set(wanted) - set(taken))
+    return sum(taken.values())
+
+
+def _store(centre: Centre, mail: Incoming) -> Stored:
+    """Durable on return. A mail that is too large to be read never lies in memory whole either."""
+    if mail.size > oversize.limit(centre) or mail.size > BATCH_BYTES:
+        return centre.blobs.put_stream(mail.pieces())
+    raw = b"".join(mail.pieces())
+    return Stored(centre.blobs.put(raw), len(raw))
+
+
+def _note(centre: Centre, place: Place, uid: int, stored: Stored, arrived_at: datetime) -> bool:
+    """Commit the ledger row of stored bytes; returns whether they were new."""
+    now = centre.clock()
+    with centre.store.transaction() as tx:
+        recorded = ledger.record(tx, place, uid, digest=stored.digest, size=stored.size, arrived_at=arrived_at, now=now)
+        if recorded.instead_of is not None:
+            centre.audit.append(
+                tx, "uid_reused", at=now, actor="system", mail=recorded.mail_id, instead_of=recorded.instead_of
             )
-            if recorded.instead_of is not None:
-                centre.audit.append(
-                    tx,
-                    "uid_reused",
-                    at=centre.clock(),
-                    actor="system",
-                    mail=recorded.mail_id,
-                    instead_of=recorded.instead_of,
-                )
-        new += recorded.new
-    return new
+    return recorded.new
 
 
 def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
@@ -89,26 +97,49 @@ def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
 
 
 def read(centre: Centre) -> int:
-    """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many were read."""
+    """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many had a turn.
+
+    Mails that are read for the first time go before one that goes on (`turns`), so that none waits for long.
+    """
+    disk_room.require(centre)
     with centre.store.transaction() as tx:
         rows = ledger.unread(tx)
-    return sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row))) for row in rows)
+    begun = [row for row in rows if row.id in centre.unfinished]
+    begun.sort(key=lambda row: centre.unfinished[row.id].turns)
+    errors: list[Exception] = []
+    now = [row for row in rows if row.id not in centre.unfinished] + begun[:1]
+    done = sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row), errors)) for row in now)
+    for error in errors:
+        if failures.kind_of(error) is Kind.DISK_FULL:
+            raise error
+    return done
 
 
 def _read_one(centre: Centre, row: MailRow) -> bool:
     now = centre.clock()
-    if row.attempts >= MOST_ATTEMPTS:
-        _set_aside(centre, row, now)
-        return False
-    with centre.store.transaction() as tx:
-        ledger.count_attempt(tx, row)
+    if row.id not in centre.unfinished:
+        if row.attempts >= MOST_ATTEMPTS:
+            _set_aside(centre, row, now)
+            return False
+        with centre.store.transaction() as tx:
+            ledger.count_attempt(tx, row)
     try:
-        _consider(centre, row, now)
+        if row.size > oversize.limit(centre):
+            oversize.hold(centre, row, now)
+        else:
+            _consider(centre, row, now)
+    except TurnOver:
+        return True
     except (OSError, OperationalError):
+        centre.unfinished.pop(row.id, None)
         # The disk or the database is in trouble, not the mail: this attempt does not count against it.
         with centre.store.transaction() as tx:
             ledger.forget_attempt(tx, row)
         raise
+    except BaseException:
+        centre.unfinished.pop(row.id, None)
+        raise
+    centre.unfinished.pop(row.id, None)
     return True
 
 
@@ -118,7 +149,9 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
         if ledger.came_by_file(tx, row.id):
             # What a server wrote above the header of a file is the word of whoever wrote the file.
             mail = replace(mail, results=())
-    opened = _open_documents(centre, mail, row)
+    memory = centre.unfinished.setdefault(row.id, Memory())
+    reader = TurnReader(centre.reader, memory, centre.clock)
+    opened = _open_documents(replace(centre, reader=cast(Reader, reader)), mail, row)
     likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
     with centre.store.transaction() as tx:
         ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)

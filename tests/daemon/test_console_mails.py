@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from daemon import audit, intake, ledger, schema
 from daemon.blobs import Blobs
-from daemon.mail_console import octets
+from daemon.mail_sizes import octets
 from daemon.store import Store, every
 from support.rooms import Drawn
 
