@@ -6,14 +6,12 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
 
-from parsers.errors import ParseError, ParseKind
-from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
-from parsers.reading import Problem, Reading
+from parsers.mail import Mail, open_mail
 
 from . import ledger, post
 from .centre import Centre
@@ -23,14 +21,13 @@ from .imap import Mailbox
 from .ledger import MailRow, Place
 from .planning import JST
 from .reception import receive
-from .referral import Delivery, Opened
+from .referral import Delivery
+from .unpacking import open_documents
 
 _log = logging.getLogger(__name__)
 
 # A mail that stopped the program this many times is set aside for a person (SPEC 2, mail notes §2.1).
 MOST_ATTEMPTS = 3
-
-_TOO_COSTLY = "読み取りに時間またはメモリーがかかりすぎるため、中止しました。原本をご確認ください。"
 
 
 def place_of(centre: Centre, mailbox: Mailbox) -> Place:
@@ -86,7 +83,7 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
 
 def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
     mail = open_mail(centre.blobs.get(row.digest))
-    opened = _open_documents(centre, mail, row)
+    opened = open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
         outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
         settings = centre.settings.mailbox
@@ -103,37 +100,6 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
 
 def _is_own(centre: Centre, mail: Mail) -> bool:
     return any(sender.address.lower() == centre.office.address.lower() for sender in mail.senders)
-
-
-def _open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, ...]:
-    """Every attachment that may be a form, read; what cannot be one is named by its kind."""
-    received_on = row.arrived_at.astimezone(JST).date()
-    opened = []
-    for attachment in documents(mail):
-        digest = centre.blobs.put(attachment.data)
-        kind = kind_of(attachment)
-        if kind not in (DocumentKind.PDF, DocumentKind.OTHER):
-            opened.append(Opened(attachment, digest, None, kind.value))
-            continue
-        try:
-            opened.append(Opened(attachment, digest, read_document(centre, attachment.data, received_on=received_on)))
-        except ParseError as error:
-            opened.append(Opened(attachment, digest, None, error.kind.value))
-    return tuple(opened)
-
-
-def read_document(centre: Centre, data: bytes, *, received_on: date) -> Reading:
-    """Read one document in the confined reader. Raises ParseError for what is no document of ours.
-
-    One that exceeded its time or memory there may be a form all the same: it is told as a page for a person's eye, and
-    not to the sender as a fault of the file.
-    """
-    try:
-        return centre.reader.read(data, received_on=received_on)
-    except ParseError as error:
-        if error.kind is not ParseKind.TOO_COSTLY:
-            raise
-        return Reading((), (Problem(error.kind.value, _TOO_COSTLY),))
 
 
 def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:
