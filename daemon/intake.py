@@ -130,6 +130,21 @@ def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:
         )
 
 
+def erase(centre: Centre) -> int:
+    """Forget the bytes of every mail for which that was asked (`ledger.ask_erasure`); returns how many.
+
+    First the bytes, then the note of it: a stop in between forgets them once more, which changes nothing.
+    """
+    with centre.store.transaction() as tx:
+        rows = ledger.erasable(tx)
+    for row in rows:
+        centre.blobs.erase(row.digest)
+        with centre.store.transaction() as tx:
+            ledger.note_erased(tx, row.id, now=centre.clock())
+            centre.audit.append(tx, "mail_erased", at=centre.clock(), actor="system", mail=row.id)
+    return len(rows)
+
+
 def file(centre: Centre, mailbox: Mailbox) -> int:
     """Move every settled mail to its folder; returns how many. A mail that is gone already counts as moved.
 

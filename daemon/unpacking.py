@@ -34,18 +34,17 @@ def open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, ..
     opened: list[Opened] = []
     read = 0
     for attachment, kind in laid_out(centre.reader, mail):
-        if kind:
-            opened.append(Opened(attachment, centre.blobs.put(attachment.data), None, kind))
-        elif read >= MOST_DOCUMENTS:
-            opened.append(Opened(attachment, centre.blobs.put(attachment.data), None, TOO_MANY))
-        else:
-            read += 1
-            opened.append(_read(centre, attachment, received_on))
+        read += not kind
+        told = kind or (TOO_MANY if read > MOST_DOCUMENTS else "")
+        # A document that was erased once is wanted again where another mail brings it.
+        digest = centre.blobs.put(attachment.data, anew=True)
+        opened.append(
+            Opened(attachment, digest, None, told) if told else _read(centre, attachment, digest, received_on)
+        )
     return tuple(opened)
 
 
-def _read(centre: Centre, attachment: Attachment, received_on: date) -> Opened:
-    digest = centre.blobs.put(attachment.data)
+def _read(centre: Centre, attachment: Attachment, digest: str, received_on: date) -> Opened:
     try:
         return Opened(attachment, digest, read_document(centre, attachment.data, received_on=received_on))
     except ParseError as error:

@@ -39,9 +39,9 @@ _LABEL = (
     r"pass\s?word|pass\s?code|pass\s?phrase|(?<![A-Za-z])(?:pwd?|pass|パス)(?![A-Za-z]))"
 )
 _OPEN, _CLOSE = r"[「『【〔\[(<“\"'≪《*＊]*", r"[」』】〕\])>”\"'≫》*＊■●◆]*"
-_SECRET = r"([!-~]{3,128}?)"
+_SECRET = r"([!-~]{3,128}?)"  # noqa: S105 - the shape of any password
 _TAIL = r"\s*(?:です|でございます|となります|となっております|になります|で御座います|となっています)?\s*[。.!]?\s*"
-# 「パスワード：abc123」「PWは abc123 です。」「パスワードは「abc123」となります」; a note may stand between in brackets.
+# 「パスワード：abc123」「PWは abc123 です。」「パスワードは「abc123」となります」; a remark in brackets may stand between.
 _SAME_LINE = re.compile(
     rf".*?{_LABEL}(?:\s*[(（][^()（）]{{0,30}}[)）])?\s*{_CLOSE}\s*"
     rf"(?:は|:|=|⇒|→|->|・+|…+|\s)\s*(?:下記|以下|次|こちら)?(?:の?通り)?[、,:\s]*{_OPEN}{_SECRET}{_CLOSE}{_TAIL}",
