@@ -183,6 +183,10 @@ _ENVELOPE_TYPES = frozenset(
 )
 
 
+# Exchange gives such a name to text that stood between or behind attachments.
+_EXCHANGE_NAME = re.compile(r"ATT\d{5}\.(?:txt|html?)", re.IGNORECASE)
+
+
 def is_document(attachment: Attachment) -> bool:
     """Whether an attachment could be meant as an application, or deserves a word in the answer.
 
@@ -196,7 +200,8 @@ def is_document(attachment: Attachment) -> bool:
         return False
     if kind is DocumentKind.IMAGE and attachment.inline:
         return len(attachment.data) >= (INLINE_IMAGE if attachment.content_id else SMALL_IMAGE)
-    unnamed_text = attachment.content_type.startswith("text/") and not attachment.named
+    is_text = attachment.content_type.startswith("text/")
+    unnamed_text = is_text and (not attachment.named or _EXCHANGE_NAME.fullmatch(attachment.name) is not None)
     # A file that arrives with nothing in it was meant as something, and its sender must hear of it.
     meant = bool(attachment.data) or (attachment.named and not attachment.inline)
     return meant and not unnamed_text

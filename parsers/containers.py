@@ -38,7 +38,7 @@ class PackedItem:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that was not taken out, and why: one of TROUBLES. `path` is empty where the container itself is meant."""
+    """Something that was not taken out, and why: one of TROUBLES. `path` is empty for the container itself."""
 
     path: tuple[str, ...]
     code: str

@@ -73,6 +73,8 @@ class Mail:
         return tuple(value for key, value in self.headers if key == name.lower())
 
 
+_OVERGROWN = frozenset({"nested_too_deeply", "too_many_parts", "structure_unreadable"})
+
 _SUSPICIONS = MappingProxyType(
     {
         "no_from": "差出人（From）がありません",
@@ -92,6 +94,11 @@ def documents(mail: Mail) -> tuple[Attachment, ...]:
     """The attachments that could be meant as an application or deserve a word in the answer; logos, signatures,
     cards, reports and footers are left out. `kind_of` says what each is."""
     return tuple(attachment for attachment in mail.attachments if is_document(attachment))
+
+
+def is_overgrown(mail: Mail) -> bool:
+    """Whether parts of the mail were beyond the reader's limits, so that a form in them was not seen."""
+    return bool(_OVERGROWN & set(mail.defects))
 
 
 def open_mail(raw: bytes) -> Mail:

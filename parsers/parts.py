@@ -134,7 +134,7 @@ def _walk(part: Message, place: _Place, found: Contents) -> list[_Text]:
 
 
 def _keep_epilogue(text: str, place: _Place, found: Contents) -> None:
-    """What a broken sender, or a gateway with its disclaimer, put behind the last boundary; readers disagree about it."""
+    """What a broken sender or a gateway put behind the last boundary; readers disagree about whether it is there."""
     found.note("text_after_last_boundary")
     section = f"{place.part or '0'}.end"
     found.attachments.append(

@@ -1,10 +1,10 @@
 """The mail that brings the password of a file sent before: is it one, and which words of it are the password.
 
 Much of Japan sends a document in an encrypted file and its password in a second mail, by hand or by a gateway
-(「PPAP」, domain notes B.4). That second mail must not be answered as one without a form, and its password must be shown
-to nobody. Pure, by the words alone. Promises: `password_note` finds a note only where a password stands behind its
-label; who writes *about* a password (forgotten, not received, what is it?) gives none. Weak: a password of Japanese
-words is not seen; the mail is then an ordinary one.
+(「PPAP」, domain notes B.4). That second mail must not be answered as one without a form, and its password must be
+shown to nobody. Pure, by the words alone. Promises: `password_note` finds a note only where a password stands behind
+its label; who writes *about* a password (forgotten, not received, what is it?) gives none. Weak: a password of
+Japanese words is not seen; the mail is then an ordinary one.
 """
 
 import itertools
@@ -41,7 +41,7 @@ _LABEL = (
 _OPEN, _CLOSE = r"[「『【〔\[(<“\"'≪《*＊]*", r"[」』】〕\])>”\"'≫》*＊■●◆]*"
 _SECRET = r"([!-~]{3,128}?)"  # noqa: S105 - the shape of any password
 _TAIL = r"\s*(?:です|でございます|となります|となっております|になります|で御座います|となっています)?\s*[。.!]?\s*"
-# 「パスワード：abc123」「PWは abc123 です。」「パスワードは「abc123」となります」; a remark in brackets may stand between.
+# 「パスワード：abc123」「PWは abc123 です。」「パスワードは「abc123」となります」; a remark may stand between.
 _SAME_LINE = re.compile(
     rf".*?{_LABEL}(?:\s*[(（][^()（）]{{0,30}}[)）])?\s*{_CLOSE}\s*"
     rf"(?:は|:|=|⇒|→|->|・+|…+|\s)\s*(?:下記|以下|次|こちら)?(?:の?通り)?[、,:\s]*{_OPEN}{_SECRET}{_CLOSE}{_TAIL}",

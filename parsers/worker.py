@@ -1,9 +1,9 @@
 """What a confined child does once its walls stand: answer the frames that the service sends, until the service ends.
 
 Two roles. A *reader* opens PDFs and containers and renders pages; what it wants recognised it sends back as raw
-pixels. A *recogniser* looks at such pixels and never at a file. So whoever takes over a reader has no model to spoil, and whoever spoils a
-picture has no PDF library to take over. Trusts the service, not the file. Weak: an answer that is wrong on purpose
-looks like one that is right; that is why a reader lives for one file only (daemon/reader.py).
+pixels. A *recogniser* looks at such pixels and never at a file. So whoever takes over a reader has no model to spoil,
+and whoever spoils a picture has no PDF library to take over. Trusts the service, not the file. Weak: an answer that is
+wrong on purpose looks like one that is right; that is why a reader lives for one file only (daemon/reader.py).
 """
 
 import os
