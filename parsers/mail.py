@@ -112,6 +112,8 @@ def open_mail(raw: bytes) -> Mail:
     defects += contents.defects
     if subject.damaged:
         defects.append("subject_damaged")
+    if any(charsets.REPLACEMENT in sender.name for sender in sender_list.addresses):
+        defects.append("sender_damaged")
     if len(fields.raw) > MAX_FIELDS:
         defects.append("too_many_fields")
     date = headers.read_moment(fields.first("date"))

@@ -304,7 +304,7 @@ def _read_text(part: Message, content_type: str, data: bytes, found: Contents) -
     html = content_type == "text/html"
     name = label.text if label else _meta_charset(data) if html else None
     decoded = charsets.decode(data, name)
-    if decoded.damaged:
+    if decoded.damaged or "\x00" in decoded.text:
         found.note("text_damaged")
     text = decoded.text.replace("\x00", charsets.REPLACEMENT).replace("\r\n", "\n").replace("\r", "\n")
     if html:

@@ -5,6 +5,7 @@ would share its mistakes.
 """
 
 import base64
+import itertools
 import quopri
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -36,7 +37,9 @@ def jis(text: str) -> bytes:
         if wanted != mode:
             out += wanted
             mode = wanted
-        out += single if char < "\x80" else bytes([single[0] & 0x7F]) if len(single) == 1 else bytes(_row_and_cell(char))
+        out += (
+            single if char < "\x80" else bytes([single[0] & 0x7F]) if len(single) == 1 else bytes(_row_and_cell(char))
+        )
     return bytes(out) + (b"" if mode == b"\x1b(B" else b"\x1b(B")
 
 
@@ -77,7 +80,7 @@ def torn_words(text: str, charset: str, random: Random) -> str:
     """Encoded words cut anywhere in the bytes, in the middle of characters and of JIS runs too."""
     data = encode(text, charset)
     cuts = sorted({0, len(data), *(random.randrange(len(data) + 1) for _ in range(len(data) // 18))})
-    return "\r\n ".join(_word(data[one:other], charset, "B") for one, other in zip(cuts, cuts[1:], strict=False))
+    return "\r\n ".join(_word(data[one:other], charset, "B") for one, other in itertools.pairwise(cuts))
 
 
 def _word(data: bytes, charset: str, encoding: str) -> str:
@@ -132,7 +135,9 @@ def text_part(text: str, charset: str, encoding: str, *, label: str | None = Non
     return header(("Content-Type", kind), ("Content-Transfer-Encoding", encoding)) + b"\r\n" + coded(body, encoding)
 
 
-def file_part(data: bytes, content_type: str | bytes, disposition: str | bytes | None, encoding: str = "base64") -> bytes:
+def file_part(
+    data: bytes, content_type: str | bytes, disposition: str | bytes | None, encoding: str = "base64"
+) -> bytes:
     """A part with a file."""
     fields: list[tuple[str, str | bytes]] = [("Content-Type", content_type)]
     fields.append(("Content-Transfer-Encoding", "base64" if encoding == "one line" else encoding))
@@ -145,7 +150,15 @@ def bundle(subtype: str, parts: Sequence[bytes], random: Random, *, after: bytes
     """A multipart with its own header line; `after` stands behind its last boundary."""
     boundary = f"=_{random.getrandbits(64):016x}"
     head = header(("Content-Type", f'multipart/{subtype};\r\n boundary="{boundary}"'))
-    return head + b"\r\n" + b"".join(_between(parts, boundary.encode())) + b"\r\n--" + boundary.encode() + b"--\r\n" + after
+    return (
+        head
+        + b"\r\n"
+        + b"".join(_between(parts, boundary.encode()))
+        + b"\r\n--"
+        + boundary.encode()
+        + b"--\r\n"
+        + after
+    )
 
 
 def _between(parts: Sequence[bytes], boundary: bytes) -> Iterator[bytes]:

@@ -11,18 +11,17 @@ import argparse
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from email.utils import format_datetime
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 
-from tools import mail_habits
+from tools.mail_habits import HABITS
 from tools.mail_pieces import header
+from tools.mail_story import JST, Habit, Story
 from tools.pack_files import Member
-
-JST = timezone(timedelta(hours=9), "JST")
 
 _FAMILIES = ("髙橋", "﨑山", "山田", "渡邊", "齋藤", "鈴木", "表", "曽根", "ソ連田", "德永", "佐々木", "五十嵐")
 _GIVEN = ("花子", "一郎", "ソノ子", "能", "十志", "めぐみ", "ジョージ", "はるか", "申")
@@ -76,28 +75,9 @@ class Sample:
     truth: Truth
 
 
-@dataclass(slots=True)
-class Story:
-    """What a mail is to say, before a habit writes it down. A habit may change it where its program does."""
-
-    random: Random
-    subject: str
-    name: str
-    address: str
-    body: str
-    files: list[Member]
-    packed: list[Member] = field(default_factory=list)
-    fields: list[tuple[str, str | bytes]] = field(default_factory=list)
-    suspicions: tuple[str, ...] = ()
-    at: datetime = datetime(2024, 7, 1, 9, 30, tzinfo=JST)
-
-
-Habit = Callable[[Story], bytes]
-
-
 def mails(count: int, seed: int) -> list[Sample]:
     """So many mails, every habit in turn."""
-    habits = list(mail_habits.HABITS.items())
+    habits = list(HABITS.items())
     return [_sample(*habits[number % len(habits)], Random(f"{seed}/{number}"), number) for number in range(count)]
 
 
@@ -152,7 +132,18 @@ def _story(random: Random, number: int) -> Story:
 
 def pdf(random: Random) -> bytes:
     """Octets that begin as a PDF and hold every awkward one: line ends of all kinds, dots, NUL, `From `, boundaries."""
-    awkward = (b"\r\n", b"\n", b"\r", b"\r\n.\r\n", b"\0", b"\nFrom x\n", b"\n--=_x\n", b"=41=\n", b"\x1b$B", b"\xff" * 9)
+    awkward = (
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n.\r\n",
+        b"\0",
+        b"\nFrom x\n",
+        b"\n--=_x\n",
+        b"=41=\n",
+        b"\x1b$B",
+        b"\xff" * 9,
+    )
     pieces = [random.choice(awkward) if random.random() < 0.3 else random.randbytes(40) for _ in range(30)]
     return b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + b"".join(pieces) + b"\n%%EOF\n"
 

@@ -1,6 +1,7 @@
 """Containers as senders make them: zips with names of Windows and macOS, zips under a password, winmail.dat.
 
-For test mails. A member is (name, bytes). The winmail.dat writer follows [MS-OXTNEF] and shares nothing with our reader.
+For test mails. A member is (name, bytes). The winmail.dat writer follows [MS-OXTNEF] and shares nothing with our
+reader.
 """
 
 import binascii
@@ -24,7 +25,9 @@ def zipped(members: Sequence[Member], *, names: str = "cp932", encrypted: bool =
         if encrypted:
             # Twelve octets of header and bytes that nobody can read: what a stranger sees of ZipCrypto.
             packed = bytes(byte ^ 0x5A for byte in (b"\0" * 12 + packed))
-        fixed = struct.pack("<HHHHHIIIHH", 20, flags, 8, 0, 0x58C1, binascii.crc32(data), len(packed), len(data), len(raw), 0)
+        fixed = struct.pack(
+            "<HHHHHIIIHH", 20, flags, 8, 0, 0x58C1, binascii.crc32(data), len(packed), len(data), len(raw), 0
+        )
         listing += b"PK\x01\x02" + struct.pack("<H", 20) + fixed + struct.pack("<HHHII", 0, 0, 0, 0, len(out)) + raw
         out += b"PK\x03\x04" + fixed + raw + packed
     start = len(out)
@@ -93,5 +96,7 @@ def _raw(key: int, kind: int, value: bytes) -> bytes:
 def _named(name: bytes, value: int) -> bytes:
     """A property with a name of its own, as programs add them: readers that do not step over it lose the rest."""
     text = name.decode().encode("utf-16-le") + b"\0\0"
-    head = struct.pack("<HH", _LONG, 0x8001) + bytes(16) + struct.pack("<II", 1, len(text)) + text + bytes(-len(text) % 4)
+    head = (
+        struct.pack("<HH", _LONG, 0x8001) + bytes(16) + struct.pack("<II", 1, len(text)) + text + bytes(-len(text) % 4)
+    )
     return head + struct.pack("<I", value)
