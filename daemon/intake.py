@@ -8,15 +8,12 @@ one that is in the ledger and not read is read, one that is read and not filed i
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
-from typing import cast
 
 from sqlalchemy.exc import OperationalError
 
-from parsers.errors import ParseError, ParseKind
-from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
-from parsers.reading import Problem, Reading
+from parsers.mail import Mail, open_mail
 
 from . import disk_room, duplicates, failures, ledger, oversize, post, reconciling
 from .blobs import Stored
@@ -27,17 +24,15 @@ from .imap import Mailbox
 from .incoming import BATCH_BYTES, Incoming
 from .ledger import MailRow, Place, Sighting
 from .planning import JST
-from .reader import Reader
 from .reception import receive
-from .referral import Delivery, Opened
+from .referral import Delivery
 from .turns import Memory, TurnOver, TurnReader
+from .unpacking import open_documents
 
 _log = logging.getLogger(__name__)
 
 # A mail that stopped the program this many times is set aside for a person (SPEC 2, mail notes §2.1).
 MOST_ATTEMPTS = 3
-
-_TOO_COSTLY = "読み取りに時間またはメモリーがかかりすぎるため、中止しました。原本をご確認ください。"
 
 
 def place_of(centre: Centre, mailbox: Mailbox) -> Place:
@@ -150,8 +145,7 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
             # What a server wrote above the header of a file is the word of whoever wrote the file.
             mail = replace(mail, results=())
     memory = centre.unfinished.setdefault(row.id, Memory())
-    reader = TurnReader(centre.reader, memory, centre.clock)
-    opened = _open_documents(replace(centre, reader=cast(Reader, reader)), mail, row)
+    opened = open_documents(centre, mail, row, TurnReader(centre.reader, memory, centre.clock))
     likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
     with centre.store.transaction() as tx:
         ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)
@@ -169,38 +163,6 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
 
 def _is_own(centre: Centre, mail: Mail) -> bool:
     return any(sender.address.lower() == centre.office.address.lower() for sender in mail.senders)
-
-
-def _open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, ...]:
-    """Every attachment that may be a form, read; what cannot be one is named by its kind."""
-    received_on = row.arrived_at.astimezone(JST).date()
-    opened = []
-    for attachment in documents(mail):
-        # A document that was erased once is wanted again where another mail brings it.
-        digest = centre.blobs.put(attachment.data, anew=True)
-        kind = kind_of(attachment)
-        if kind not in (DocumentKind.PDF, DocumentKind.OTHER):
-            opened.append(Opened(attachment, digest, None, kind.value))
-            continue
-        try:
-            opened.append(Opened(attachment, digest, read_document(centre, attachment.data, received_on=received_on)))
-        except ParseError as error:
-            opened.append(Opened(attachment, digest, None, error.kind.value))
-    return tuple(opened)
-
-
-def read_document(centre: Centre, data: bytes, *, received_on: date) -> Reading:
-    """Read one document in the confined reader. Raises ParseError for what is no document of ours.
-
-    One that exceeded its time or memory there may be a form all the same: it is told as a page for a person's eye, and
-    not to the sender as a fault of the file.
-    """
-    try:
-        return centre.reader.read(data, received_on=received_on)
-    except ParseError as error:
-        if error.kind is not ParseKind.TOO_COSTLY:
-            raise
-        return Reading((), (Problem(error.kind.value, _TOO_COSTLY),))
 
 
 def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:

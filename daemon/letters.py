@@ -1,8 +1,9 @@
 """The letters to people of a customer: one pure function for each (SPEC 2.3, domain notes D).
 
-Here are the letters up to a decision; those that tell of a completed one are in `completion_letters` and can be had
-from here too. Each gives a `Draft`, whose words stand in `templates/`. Whom a letter goes to and what it must never
-hold is told in docs/letters.md. The letters to staff are in `staff_letters`.
+Here are the letters up to a decision; those about files that are no application are in `unreadable_letters`, those that
+tell of a completed decision in `completion_letters`; both can be had from here too. Each gives a `Draft`, whose words
+stand in `templates/`. Whom a letter goes to and what it must never hold is told in docs/letters.md. The letters to
+staff are in `staff_letters`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from .completion_letters import (
     scheduled_revocation,
 )
 from .draft import PASSWORD_MARKER, PKCS12, CaseFacts, Draft, Enclosure, LetterKind, Office, insert_password
+from .unreadable_letters import not_taken, unreadable
 from .wording import UnfitTextError, check_templates, fault_in
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "insert_password",
     "issue_notice",
     "issued_to_applicant",
+    "not_taken",
     "on_hold",
     "password",
     "question",
@@ -79,33 +82,6 @@ _NEUTRAL_REASON = "ご提出いただいた内容では、お手続きを進め�
 
 _NO_FORM = "申請書は不要"
 _CALL_CENTRE = "申請書は不要：コールセンターへお問い合わせください"
-
-# One sentence for each kind of `parsers.errors.ParseKind` and of document that `parsers.attachments.DocumentKind` tells
-# apart, and for the form of another service.
-_UNREADABLE: Mapping[str, str] = {
-    "encrypted": "パスワードで保護されたファイルは、ウイルス検査ができないため、開いておりません。"
-    "パスワードを設定していないPDFファイルでお送りください。",
-    "spreadsheet": "Excelファイルのままでは、押印を確認できません。"
-    "申請書に押印し、PDFファイルに変換してお送りください。",
-    "word": "Wordなどの文書ファイルのままでは、押印を確認できません。"
-    "申請書に押印し、PDFファイルに変換してお送りください。",
-    "image": "画像ファイル（JPEG、PNGなど）では受付できません。PDFファイルに変換してお送りください。",
-    "archive": "圧縮ファイル（ZIPなど）は、開いておりません。圧縮せずに、PDFファイルのままお送りください。",
-    "encrypted_archive": "パスワード付きの圧縮ファイル（ZIPなど）は、ウイルス検査ができないため、開いておりません。"
-    "圧縮せず、パスワードを設定していないPDFファイルのままお送りください。",
-    "damaged": "ファイルが壊れているため、開くことができませんでした。"
-    "お手元で開けることをご確認のうえ、PDFファイルを作成し直してお送りください。",
-    "empty": "ファイルの中身が空（0バイト）でした。PDFファイルを作成し直してお送りください。",
-    "not_pdf": "PDFファイルではないため、内容を確認できませんでした。"
-    "押印済みの申請書をPDFファイルに変換してお送りください。",
-    "too_large": "ファイルの容量またはページ数が上限を超えているため、開くことができませんでした。"
-    "解像度を下げるか、申請書のページだけをPDFファイルにしてお送りください。",
-    "too_costly": "ファイルの構造が複雑なため、読み取ることができませんでした。"
-    "申請書を印刷してスキャンし直すなど、PDFファイルを作成し直してお送りください。",
-    "other_service": "お送りいただいた書類は、WebEC電子証明書発行サービスの申請書ではないようです。"
-    "「WebEC電子証明書発行サービス申請書」の様式でお送りください。",
-}
-
 
 # --- before a decision ---------------------------------------------------------------------------------------------
 
@@ -214,18 +190,6 @@ def _is_for_call_centre(event: Event) -> bool:
     # Without a form: what happens to offices and departments needs nothing at all, what happens to a user's mails,
     # account or download needs the call centre (guide lines 257-263 and 321-325; SPEC 1.3.11).
     return not event.form_needed and event.subject == "ユーザ"
-
-
-def unreadable(office: Office, kinds: Sequence[str]) -> Draft:
-    """読取不可: what came cannot be taken as a form; one sentence for each kind, each with what to do.
-
-    `kinds` are values of `parsers.errors.ParseKind` or `other_service`. Raises ValueError for none or an unknown one.
-    """
-    unknown = [kind for kind in kinds if kind not in _UNREADABLE]
-    if unknown or not kinds:
-        raise ValueError(f"no sentence for unreadable kinds: {', '.join(unknown) or 'none given'}")
-    sentences = [f"・{_UNREADABLE[kind]}" for kind in dict.fromkeys(kinds)]
-    return wording.letter(LetterKind.UNREADABLE, office, auto="auto-replied", reasons="\n".join(sentences))
 
 
 # --- decided against, or not yet -----------------------------------------------------------------------------------

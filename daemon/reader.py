@@ -24,6 +24,7 @@ from typing import Self, TypeVar
 
 from parsers.answers import reading_from_child
 from parsers.confinement import Confinement
+from parsers.containers import UNPACK, UNPACKED, Unpacked, unpacked_of
 from parsers.equipment import EQUIPPED, Equipment
 from parsers.errors import ParseError, ParseKind
 from parsers.frames import Frame, FrameError, picture_of, readable, refusal_of
@@ -137,6 +138,18 @@ class Reader:
     def crops(self, data: bytes, wanted: Sequence[tuple[int, Box]], *, dpi: float = 150.0) -> list[bytes]:
         """Parts of pages as PNG, in the order asked for. Raises as `read` does."""
         return [as_png(picture) for picture in self._pictures(data, wanted[:_MOST_CROPS], dpi)]
+
+    def unpack(self, data: bytes) -> Unpacked:
+        """The files in a container (`parsers.containers`), taken out in a child of its own. Raises as `read` does."""
+
+        def take_out() -> Unpacked:
+            with self._reading() as (child, start):
+                deadline = start + self._patience.whole
+                child.send(Frame(UNPACK, blob=data), deadline)
+                answer = _expect(child.receive(deadline), UNPACKED)
+                return _checked(partial(unpacked_of, answer))
+
+        return self._in_turn(take_out)
 
     def _pictures(self, data: bytes, wanted: Sequence[tuple[int, Box | None]], dpi: float) -> list[Picture]:
         def draw() -> list[Picture]:

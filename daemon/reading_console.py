@@ -15,10 +15,10 @@ from PIL import Image
 from config import request_types
 from config.request_types import Table
 from config.settings import load
-from parsers.attachments import DocumentKind, kind_of
 from parsers.equipment import Equipment
 from parsers.errors import ParseError
-from parsers.mail import documents, open_mail
+from parsers.links import has_download_link
+from parsers.mail import is_overgrown, open_mail
 from parsers.reading import Application, FieldValue, Problem, Reading, SealVerdict, Severity, to_json
 from parsers.subject import SURE, is_empty
 
@@ -28,6 +28,7 @@ from .equipment import equipment_from, equipment_of
 from .keyring import form_code_public
 from .planning import JST
 from .reader import Reader
+from .unpacking import laid_out
 
 SEVERITY_WORDS: Mapping[Severity, str] = {
     Severity.DEFECT: "不備",
@@ -51,7 +52,13 @@ PROBLEM_WORDS: Mapping[str, str] = {
     "encrypted": "パスワードで保護されたPDFのため、開けません。",
     "spreadsheet": "Excelファイルです。押印のうえPDFに変換したものが必要です。",
     "image": "画像ファイルです。PDFに変換したものが必要です。",
-    "archive": "圧縮ファイルです。圧縮していないPDFが必要です。",
+    "archive": "開けない形式の圧縮ファイルです。圧縮していないPDFが必要です。",
+    "program": "プログラム（自己解凍形式など）のため、開きません。",
+    "outlook_item": "Outlookのメール（.msg）です。PDFを直接添付したものが必要です。",
+    "tnef": "winmail.datから添付ファイルを取り出せません。",
+    "too_many": "メールの添付ファイルが多すぎるため、一部を読み取りません。",
+    "mail_too_large": "メールが大きすぎるか、構造が複雑なため、添付ファイルを取り出せません。",
+    "download_link": "ファイルが添付されず、リンクだけが書かれています。",
     "encrypted_archive": "パスワード付きの圧縮ファイルです。圧縮していないPDFが必要です。",
     "word": "Wordファイルです。押印のうえPDFに変換したものが必要です。",
     "damaged": "PDFが壊れているため、開けません。",
@@ -113,14 +120,14 @@ def _of_pdf(data: bytes, reader: Reader, received_on: date) -> _Paper:
 
 def _of_mail(raw: bytes, reader: Reader, received_on: date) -> list[_Paper]:
     """The documents `intake` would look at, and told apart as it does."""
-    papers = []
-    for attachment in documents(open_mail(raw)):
-        kind = kind_of(attachment)
-        if kind in (DocumentKind.PDF, DocumentKind.OTHER):
-            papers.append(_of_pdf(attachment.data, reader, received_on))
-        else:
-            papers.append(_Paper(attachment.data, _unreadable(kind.value)))
-    return papers or [_Paper(b"", _unreadable("no_document"))]
+    mail = open_mail(raw)
+    papers = [
+        _Paper(attachment.data, _unreadable(kind)) if kind else _of_pdf(attachment.data, reader, received_on)
+        for attachment, kind in laid_out(reader, mail)
+    ]
+    if has_download_link(mail.text) and not papers:
+        return [_Paper(b"", _unreadable("download_link"))]
+    return papers or [_Paper(b"", _unreadable("mail_too_large" if is_overgrown(mail) else "no_document"))]
 
 
 def _draw(papers: Sequence[_Paper], reader: Reader, out: Path) -> list[str]:

@@ -16,7 +16,7 @@ from parsers.mail import Mail
 from parsers.reading import Application
 from parsers.reply import find_case_number
 
-from . import approval, assessment, cases, letters, post, replies
+from . import approval, assessment, cases, letters, post, ppap, replies, unfit
 from .answers import answer
 from .assessment import Assessment
 from .case import CaseKind, Event, State
@@ -69,7 +69,13 @@ def _take_forms(tx: Connection, centre: Centre, delivery: Delivery, *, now: date
         show(tx, centre, delivery, "読み取れないページがあります", [problem.message for _, problem in problems], now)
     if thread is not None and not joins:
         show(tx, centre, delivery, f"案件 {thread.number} への返信に申請書があります", [], now, thread.id)
-    return Outcome("application", for_staff=bool(problems))
+    beside = _tell_beside(tx, centre, delivery, now=now)
+    return Outcome("application", for_staff=bool(problems) or beside)
+
+
+def _tell_beside(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> bool:
+    ppap.join(tx, centre, delivery, delivery.unreadable(), now=now)
+    return unfit.tell_beside(tx, centre, delivery, now=now)
 
 
 def _open(
@@ -185,6 +191,7 @@ def _hold_pictures(tx: Connection, centre: Centre, delivery: Delivery, *, now: d
     answer(tx, centre, case, letters.receipt(centre.office, approval.facts_of(case)), f"receipt:{case.id}:1", now=now)
     lines = [problem.message for _, problem in delivery.problems()]
     show(tx, centre, delivery, f"読み取れない申請書 {case.number}", lines, now, case.id)
+    _tell_beside(tx, centre, delivery, now=now)
     return Outcome("held_for_staff", for_staff=True)
 
 
@@ -194,29 +201,29 @@ def _why(delivery: Delivery) -> str:
 
 
 def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:
-    mail, kinds = delivery.mail, delivery.unreadable()
-    if any(problem.code == "other_service" for _, problem in delivery.problems()):
-        kinds = [*kinds, "other_service"]
+    mail, kinds = delivery.mail, unfit.kinds_of(delivery)
+    pair = ppap.join(tx, centre, delivery, kinds, now=now)
+    text = ppap.shown_text(delivery)
     thread = _thread_case(tx, delivery)
     if thread is not None and mail.automatic is None:
         thread = _pause(tx, centre, thread, now=now)
-        lines = [_standing(tx, thread), "", mail.text]
+        if kinds and not pair.told:
+            unfit.answer(tx, centre, delivery, letters.unreadable(centre.office, kinds), now)
+        lines = [_standing(tx, thread), "", text]
         show(tx, centre, delivery, f"案件 {thread.number} に関するメール", lines, now, thread.id)
-        return Outcome("about_a_case", for_staff=True)
+        return Outcome("password_mail" if pair.is_password else "about_a_case", for_staff=not pair.is_password)
     if mail.automatic is not None and not delivery.opened:
-        return _automatic(tx, centre, delivery, thread, now=now)
-    if delivery.answerable:
-        draft = _explanation(centre, mail, kinds)
-        post.queue(
-            tx,
-            centre,
-            draft,
-            key=f"answer:{delivery.row.id}",
-            recipient=delivery.sender,
-            now=now,
-            in_reply_to=mail.message_id or None,
+        # A gateway's password mail has said all it has to say.
+        return Outcome("password_mail") if pair.is_password else _automatic(tx, centre, delivery, thread, now=now)
+    if not pair.told:
+        unfit.answer(
+            tx, centre, delivery, _explanation(centre, mail, ["encrypted"] if pair.is_password else kinds), now
         )
-    show(tx, centre, delivery, "申請書のないメール", ["", mail.text], now)
+    title = "パスワードのお知らせのメール" if pair.is_password else "申請書のないメール"
+    show(tx, centre, delivery, title, ["", text], now)
+    if pair.is_password:
+        # Not where people look at the mail itself: it has the password in it.
+        return Outcome("password_mail")
     return Outcome("unreadable" if kinds else "no_form", for_staff=True)
 
 
@@ -233,7 +240,7 @@ def _automatic(tx: Connection, centre: Centre, delivery: Delivery, thread: Case 
 
 def _explanation(centre: Centre, mail: Mail, kinds: Sequence[str]) -> Draft:
     if kinds:
-        return letters.unreadable(centre.office, kinds=tuple(dict.fromkeys(kinds)))
+        return letters.unreadable(centre.office, kinds)
     return letters.guidance(centre.office, hints=events.hints(f"{mail.subject}\n{mail.text}"), events=events.load())
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from parsers.mail import Attachment, Mail, explain
+from parsers.mail import Attachment, Mail, explain, is_overgrown
 from parsers.reading import Application, Problem, Reading
 
 from . import duplicates, post
@@ -65,7 +65,7 @@ class Delivery:
     @property
     def overgrown(self) -> bool:
         """Whether parts of the mail were beyond the reader's limits, so that a form in them was not seen."""
-        return bool({"nested_too_deeply", "too_many_parts", "structure_unreadable"} & set(self.mail.defects))
+        return is_overgrown(self.mail)
 
     @property
     def is_report(self) -> bool:
@@ -120,7 +120,7 @@ def show(
     head = [
         f"差出人：{'、'.join(address.address for address in mail.senders) or '不明'}",
         f"件名：{mail.subject or '（なし）'}",
-        f"添付：{'、'.join(each.attachment.name for each in delivery.opened) or 'なし'}",
+        f"添付：{'、'.join(each.attachment.shown for each in delivery.opened) or 'なし'}",
     ]
     head += [f"注意：{explain(suspicion)}" for suspicion in mail.suspicions]
     documents = [each.digest for each in delivery.opened]

@@ -1,9 +1,9 @@
 """The tables of the daemon; the register of certificates stands in `ca.register`, on the same metadata.
 
 The database keeps promises of its own (HOUSE 3): what must not happen twice has a unique key, what must not be
-nonsense has a CHECK. Personal data lives in `cases`, `applications`, `companies`, `registrations`, `letters` only;
-`events` holds ids, codes and states (and which approver acted), so that the audit chain can outlive the
-deletion of a customer's data.
+nonsense has a CHECK. Personal data lives in `cases`, `applications`, `companies`, `registrations`, `letters` and
+`locked_mails` only; `events` holds ids, codes and states (and which approver acted), so that the audit chain can
+outlive the deletion of a customer's data.
 """
 
 from sqlalchemy import (
@@ -106,6 +106,23 @@ gauges = Table(
     Column("name", String, primary_key=True),
     Column("value", Float, nullable=False),
     Column("at", Instant, nullable=False),
+)
+
+# The two mails of a pair: one with a file under a password (or behind a link), one with the password (daemon/ppap.py).
+# Of the second nothing but this row is left.
+locked_mails = Table(
+    "locked_mails",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("mail_id", ForeignKey("mails.id"), nullable=False, unique=True),
+    Column("role", String, nullable=False),
+    Column("sender", String, nullable=False, index=True),
+    Column("message_id", String, nullable=False, server_default="", index=True),
+    Column("partner_id", ForeignKey("locked_mails.id")),
+    Column("answered", Integer, nullable=False, server_default="0"),
+    Column("arrived_at", Instant, nullable=False),
+    _one_of("role", "file", "password"),
+    sqlite_autoincrement=True,
 )
 
 companies = Table(
@@ -309,6 +326,7 @@ __all__ = [
     "gauges",
     "junk_sightings",
     "letters",
+    "locked_mails",
     "mails",
     "metadata",
     "registrations",

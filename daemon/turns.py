@@ -13,12 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from parsers.containers import Unpacked
 from parsers.errors import ParseError, ParseKind
+from parsers.reading import Reading
+
+from .unpacking import Opener
 
 TURN = timedelta(seconds=1)
 MOST_TURNS = 30
+
+Answer = TypeVar("Answer")
 
 
 class TurnOver(Exception):
@@ -36,7 +42,7 @@ class Memory:
 class TurnReader:
     """The reader of one turn of one mail."""
 
-    def __init__(self, reader: Any, memory: Memory, clock: Callable[[], datetime]) -> None:  # noqa: ANN401
+    def __init__(self, reader: Opener, memory: Memory, clock: Callable[[], datetime]) -> None:
         self._reader = reader
         self._memory = memory
         self._clock = clock
@@ -44,15 +50,15 @@ class TurnReader:
         self._worked = False
         memory.turns += 1
 
-    def read(self, data: bytes, *, received_on: date) -> Any:  # noqa: ANN401 - as the reader answers
+    def read(self, data: bytes, *, received_on: date) -> Reading:
         """As `Reader.read`. Raises TurnOver besides."""
         return self._remembered("read", data, partial(self._reader.read, data, received_on=received_on))
 
-    def unpack(self, data: bytes) -> Any:  # noqa: ANN401 - as the reader answers
-        """As `Reader.unpack`, where it has one. Raises TurnOver besides."""
+    def unpack(self, data: bytes) -> Unpacked:
+        """As `Reader.unpack`. Raises TurnOver besides."""
         return self._remembered("unpack", data, partial(self._reader.unpack, data))
 
-    def _remembered(self, verb: str, data: bytes, ask: Callable[[], Any]) -> Any:  # noqa: ANN401
+    def _remembered(self, verb: str, data: bytes, ask: Callable[[], Answer]) -> Answer:
         key = (verb, hashlib.sha256(data).hexdigest())
         answers = self._memory.answers
         if key not in answers:
@@ -65,6 +71,7 @@ class TurnReader:
                 answers[key] = ask()
             except ParseError as error:
                 answers[key] = error
-        if isinstance(answers[key], ParseError):
-            raise answers[key]
-        return answers[key]
+        answer = answers[key]
+        if isinstance(answer, ParseError):
+            raise answer
+        return cast(Answer, answer)

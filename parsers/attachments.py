@@ -4,16 +4,14 @@ The kind is taken from the content alone. Type, disposition and name are the sen
 as `application/octet-stream`, as `inline`, without a name, or as `.pdf` that is none (field notes, mail.md section 3).
 """
 
-import io
 import re
-import struct
 import unicodedata
-import zipfile
-import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from parsers import zips
 from parsers.charsets import clean_line
+from parsers.tnef import is_tnef
 
 # A logo in a signature is smaller; a photographed or scanned form is larger.
 SMALL_IMAGE = 20_000
@@ -29,6 +27,13 @@ class DocumentKind(StrEnum):
     WORD = "word"
     ARCHIVE = "archive"
     ENCRYPTED_ARCHIVE = "encrypted_archive"
+    ENCRYPTED = "encrypted"
+    """A document of an office program under a password; of a PDF only its reader can tell."""
+    TNEF = "tnef"
+    """A winmail.dat, which holds the real attachments."""
+    PROGRAM = "program"
+    """A program, as self-extracting archives are."""
+    OUTLOOK_ITEM = "outlook_item"
     IMAGE = "image"
     OTHER = "other"
 
@@ -40,7 +45,8 @@ class Attachment:
     `name` is safe to show and to file under (no path, no control or directional marks, NFC); `content_type` is what
     the sender says; `inline` when the sender wants it shown in the text; `content_id` without brackets; `part` is the
     section number as IMAP counts (RFC 9051 section 6.4.5.1), with `!` before what came out of a forwarded mail;
-    `named` is False where the name is ours because the sender gave none.
+    `named` is False where the name is ours because the sender gave none; `origin` is the way to what lay in a
+    container: `book.zip → form.pdf`.
     """
 
     name: str
@@ -51,6 +57,12 @@ class Attachment:
     part: str = ""
     forwarded: bool = False
     named: bool = True
+    origin: str = ""
+
+    @property
+    def shown(self) -> str:
+        """How it is called before people."""
+        return self.origin or self.name
 
 
 def is_pdf(data: bytes) -> bool:
@@ -70,10 +82,15 @@ _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 def sniff(data: bytes) -> DocumentKind:
     """The kind of a document by its first bytes and, for containers, by the names inside. Never raises."""
+    # A container first: the PDF that it holds may begin within its own first octets.
+    if zips.is_zip(data):
+        return _sniff_zip(data)
+    if is_tnef(data):
+        return DocumentKind.TNEF
     if is_pdf(data):
         return DocumentKind.PDF
-    if data.startswith(b"PK\x03\x04"):
-        return _sniff_zip(data)
+    if data.startswith(b"MZ"):
+        return DocumentKind.PROGRAM
     if data.startswith(_COMPOUND_FILE):
         return _sniff_compound(data)
     if data.startswith(_ARCHIVES) or re.match(rb"..-lh[0-9dsx]-", data, re.DOTALL):
@@ -88,29 +105,25 @@ def sniff(data: bytes) -> DocumentKind:
 
 
 def _sniff_zip(data: bytes) -> DocumentKind:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, zlib.error, struct.error, OSError, ValueError, LookupError, NotImplementedError):
-        # A damaged directory: all that is known is what it wants to be.
-        return DocumentKind.ARCHIVE
-    names = [entry.filename for entry in entries]
-    if "[Content_Types].xml" in names:
-        if any(name.startswith("xl/") for name in names):
+    # Only the names are looked at, and not by a library: this runs outside the walls (docs/decisions/0015).
+    entries = [entry for entry in zips.directory(data) if not entry.is_folder]
+    names = [entry.name for entry in entries]
+    if b"[Content_Types].xml" in names:
+        if any(name.startswith(b"xl/") for name in names):
             return DocumentKind.SPREADSHEET
-        return DocumentKind.WORD if any(name.startswith("word/") for name in names) else DocumentKind.OTHER
-    # APPNOTE.TXT section 4.4.4: bit 0 of the flags says that the entry is encrypted.
-    encrypted = any(entry.flag_bits & 0x1 for entry in entries)
-    return DocumentKind.ENCRYPTED_ARCHIVE if encrypted else DocumentKind.ARCHIVE
+        return DocumentKind.WORD if any(name.startswith(b"word/") for name in names) else DocumentKind.OTHER
+    # One file that can be opened is worth a look inside; a damaged directory tells only what it wants to be.
+    locked = bool(entries) and all(entry.encrypted for entry in entries)
+    return DocumentKind.ENCRYPTED_ARCHIVE if locked else DocumentKind.ARCHIVE
 
 
 # Streams by which an OLE compound file shows its program; names are stored as UTF-16 (MS-CFB section 2.6.1). A file
-# under a password has only the stream EncryptedPackage, whatever it was; the .xls form is the case that happens.
+# under a password has only the stream EncryptedPackage, whatever it was.
 _STREAMS = (
     ("Workbook", DocumentKind.SPREADSHEET),
     ("WordDocument", DocumentKind.WORD),
-    ("EncryptedPackage", DocumentKind.SPREADSHEET),
-    ("__substg1.0_", DocumentKind.OTHER),
+    ("EncryptedPackage", DocumentKind.ENCRYPTED),
+    ("__substg1.0_", DocumentKind.OUTLOOK_ITEM),
     ("Book", DocumentKind.SPREADSHEET),
 )
 
@@ -128,6 +141,9 @@ _EXTENSIONS = {
     DocumentKind.WORD: "docx",
     DocumentKind.ARCHIVE: "zip",
     DocumentKind.ENCRYPTED_ARCHIVE: "zip",
+    DocumentKind.TNEF: "dat",
+    DocumentKind.PROGRAM: "exe",
+    DocumentKind.OUTLOOK_ITEM: "msg",
     DocumentKind.IMAGE: "img",
 }
 _ZERO_WIDTH = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad]")
@@ -167,6 +183,10 @@ _ENVELOPE_TYPES = frozenset(
 )
 
 
+# Exchange gives such a name to text that stood between or behind attachments.
+_EXCHANGE_NAME = re.compile(r"ATT\d{5}\.(?:txt|html?)", re.IGNORECASE)
+
+
 def is_document(attachment: Attachment) -> bool:
     """Whether an attachment could be meant as an application, or deserves a word in the answer.
 
@@ -180,7 +200,8 @@ def is_document(attachment: Attachment) -> bool:
         return False
     if kind is DocumentKind.IMAGE and attachment.inline:
         return len(attachment.data) >= (INLINE_IMAGE if attachment.content_id else SMALL_IMAGE)
-    unnamed_text = attachment.content_type.startswith("text/") and not attachment.named
+    is_text = attachment.content_type.startswith("text/")
+    unnamed_text = is_text and (not attachment.named or _EXCHANGE_NAME.fullmatch(attachment.name) is not None)
     # A file that arrives with nothing in it was meant as something, and its sender must hear of it.
     meant = bool(attachment.data) or (attachment.named and not attachment.inline)
     return meant and not unnamed_text

@@ -2,7 +2,8 @@
 
 mail-parser opens the message and gives its structure, the received hops and the defects; names, texts and contents are
 read from the compat32 message beneath it by our own charset layer. Where mail-parser fails, the standard library takes
-its place; where that fails too, the header alone is read and the whole message becomes an attachment.
+its place; where that fails too, or where the outside of the mail says that opening it would cost too much
+(`parsers.survey`), the header alone is read and the whole message becomes an attachment.
 
 Trusts nothing: every header but those above the first Received field is the sender's. Promises: `open_mail` never
 raises and never loses a leaf. Weak: the text after a last boundary and TNEF (winmail.dat) are not opened.
@@ -19,7 +20,7 @@ from types import MappingProxyType
 
 import mailparser
 
-from parsers import charsets, headers, parts
+from parsers import charsets, headers, parts, survey
 from parsers.attachments import Attachment, DocumentKind, is_document, kind_of
 from parsers.encoded_words import header_text
 from parsers.headers import Address, AddressList
@@ -28,8 +29,6 @@ __all__ = ["Address", "Attachment", "DocumentKind", "Hop", "Mail", "documents", 
 
 # Far more than any server chain writes; a longer header is reported and its rest not kept for look-ups.
 MAX_FIELDS = 1000
-# mail-parser reads the whole header several times over, with expressions that a hostile one makes slow.
-MAX_HEADER = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,8 @@ class Mail:
         return tuple(value for key, value in self.headers if key == name.lower())
 
 
+_OVERGROWN = frozenset({"nested_too_deeply", "too_many_parts", "structure_unreadable"})
+
 _SUSPICIONS = MappingProxyType(
     {
         "no_from": "差出人（From）がありません",
@@ -95,17 +96,24 @@ def documents(mail: Mail) -> tuple[Attachment, ...]:
     return tuple(attachment for attachment in mail.attachments if is_document(attachment))
 
 
+def is_overgrown(mail: Mail) -> bool:
+    """Whether parts of the mail were beyond the reader's limits, so that a form in them was not seen."""
+    return bool(_OVERGROWN & set(mail.defects))
+
+
 def open_mail(raw: bytes) -> Mail:
     """Read one message as it was fetched. Never raises, whatever the bytes are."""
     message, hops, defects = _open(raw)
     contents = _contents(message, raw)
     # A header without its body can always be read: there is nothing nested in it.
-    fields = _Fields(BytesHeaderParser().parsebytes(raw) if message is None else message)
+    fields = _Fields(BytesHeaderParser().parsebytes(survey.head_of(raw)) if message is None else message)
     sender_list = fields.addresses("from")
     subject = header_text(fields.first_bytes("subject"))
     defects += contents.defects
     if subject.damaged:
         defects.append("subject_damaged")
+    if any(charsets.REPLACEMENT in sender.name for sender in sender_list.addresses):
+        defects.append("sender_damaged")
     if len(fields.raw) > MAX_FIELDS:
         defects.append("too_many_fields")
     date = headers.read_moment(fields.first("date"))
@@ -133,9 +141,8 @@ def open_mail(raw: bytes) -> Mail:
 
 def _open(raw: bytes) -> tuple[Message | None, tuple[Hop, ...], list[str]]:
     """The message by mail-parser, or by the standard library, or None; with its hops and defects."""
-    header_end = re.search(rb"\r?\n\r?\n", raw[: MAX_HEADER + 4])
-    if header_end is None and len(raw) > MAX_HEADER:
-        return parts.parse(raw), (), ["header_too_long"]
+    if costly := survey.why_not(raw):
+        return None, (), [costly]
     # Its log lines quote headers, which are personal data; the defects it finds are in the result.
     logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
     try:

@@ -18,10 +18,13 @@ from parsers.attachments import Attachment, is_pdf, safe_name
 from parsers.bodies import html_to_text, unflow
 from parsers.charsets import Decoded
 from parsers.headers import first_token, read_parameter
+from parsers.survey import MAX_FIELD
 
 # A mail of a person has some ten parts in three levels; a digest or a long chain of forwards stays well below these.
 MAX_PARTS = 500
 MAX_DEPTH = 25
+# Octets of body text that are read as text; what a person writes is a thousandth of it, and more is kept as a file.
+MAX_TEXT = 4 * 1024 * 1024
 
 _CID = re.compile(r"""\bcid:([^"'\s<>)]{1,250})""", re.IGNORECASE)
 
@@ -36,13 +39,15 @@ class _Text:
 
 @dataclass(slots=True)
 class Contents:
-    """What a walk over the tree collected. `text` is the body; `defects` are short codes without content."""
+    """What a walk over the tree collected. `text` is the body; `defects` are short codes without content;
+    `read` are the octets of text read so far."""
 
     text: str = ""
     attachments: list[Attachment] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
     cids: set[str] = field(default_factory=set)
     leaves: int = 0
+    read: int = 0
 
     def note(self, defect: str) -> None:
         """Record a defect once."""
@@ -78,8 +83,9 @@ def _bytes_of(value: object) -> bytes:
 
 
 def _field_text(part: Message, name: str) -> str:
+    # No honest field is longer, and the readers of parameters go through it letter by letter.
     values = field_bytes(part, name)
-    return charsets.wire_text(values[0]).text if values else ""
+    return charsets.wire_text(values[0][:MAX_FIELD]).text if values else ""
 
 
 def collect(message: Message, raw: bytes) -> Contents:
@@ -120,12 +126,28 @@ def _walk(part: Message, place: _Place, found: Contents) -> list[_Text]:
         report = content_type == "multipart/report"
         texts = [_walk(child, place.child(at, report=report), found) for at, child in enumerate(children, 1)]
         if part.epilogue and str(part.epilogue).strip():
-            # A part that a broken sender put behind the last boundary; readers disagree about it.
-            found.note("text_after_last_boundary")
+            _keep_epilogue(str(part.epilogue), place, found)
         return (
             _alternative(texts) if content_type == "multipart/alternative" else [one for each in texts for one in each]
         )
     return _leaf(part, content_type, place, found)
+
+
+def _keep_epilogue(text: str, place: _Place, found: Contents) -> None:
+    """What a broken sender or a gateway put behind the last boundary; readers disagree about whether it is there."""
+    found.note("text_after_last_boundary")
+    section = f"{place.part or '0'}.end"
+    found.attachments.append(
+        Attachment(
+            f"part-{section}.txt",
+            "text/plain",
+            _bytes_of(text),
+            inline=True,
+            part=section,
+            forwarded=place.forwarded,
+            named=False,
+        )
+    )
 
 
 def _children(part: Message) -> list[Message]:
@@ -233,7 +255,17 @@ def _leaf(part: Message, content_type: str, place: _Place, found: Contents) -> l
     if not is_text or disposition == "attachment" or name.text or is_pdf(data):
         _keep(part, content_type, data, place, found)
         return []
+    if found.read + len(data) > MAX_TEXT:
+        found.note("text_too_long")
+        _keep(part, content_type, data, place, found)
+        data = _whole_lines(data, MAX_TEXT - found.read)
+    found.read += len(data)
     return [_read_text(part, content_type, data, found)]
+
+
+def _whole_lines(data: bytes, most: int) -> bytes:
+    start = data[:most]
+    return start[: start.rfind(b"\n") + 1]
 
 
 def _name_of(part: Message, found: Contents) -> Decoded:
@@ -272,7 +304,7 @@ def _read_text(part: Message, content_type: str, data: bytes, found: Contents) -
     html = content_type == "text/html"
     name = label.text if label else _meta_charset(data) if html else None
     decoded = charsets.decode(data, name)
-    if decoded.damaged:
+    if decoded.damaged or "\x00" in decoded.text:
         found.note("text_damaged")
     text = decoded.text.replace("\x00", charsets.REPLACEMENT).replace("\r\n", "\n").replace("\r", "\n")
     if html:

@@ -1,9 +1,9 @@
 """What a confined child does once its walls stand: answer the frames that the service sends, until the service ends.
 
-Two roles. A *reader* opens PDFs and renders pages; what it wants recognised it sends back as raw pixels. A *recogniser*
-looks at such pixels and never at a file. So whoever takes over a reader has no model to spoil, and whoever spoils a
-picture has no PDF library to take over. Trusts the service, not the file. Weak: an answer that is wrong on purpose
-looks like one that is right; that is why a reader lives for one file only (daemon/reader.py).
+Two roles. A *reader* opens PDFs and containers and renders pages; what it wants recognised it sends back as raw
+pixels. A *recogniser* looks at such pixels and never at a file. So whoever takes over a reader has no model to spoil,
+and whoever spoils a picture has no PDF library to take over. Trusts the service, not the file. Weak: an answer that is
+wrong on purpose looks like one that is right; that is why a reader lives for one file only (daemon/reader.py).
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any
 
 from config.forms import Library
+from parsers.containers import UNPACK, take_out, unpacked_frame
 from parsers.equipment import EQUIP, EQUIPPED, equipment_in
 from parsers.errors import ParseError, ParseKind
 from parsers.frames import Frame, FrameError, pack, picture_frame, picture_of, refusal, unpack
@@ -85,7 +86,7 @@ def _where(error: Exception) -> str:
 
 def reader() -> Answer:
     """What answers as a reader. `equip`: what the centre adds, first of all; `read`: a PDF → its reading; `render`: a
-    PDF, a page, a part of it → its picture."""
+    PDF, a page, a part of it → its picture; `unpack`: a container → the files in it."""
     library: Library | None = None
 
     def answer(channel: Channel, asked: Frame) -> Frame:
@@ -98,6 +99,8 @@ def reader() -> Answer:
             return _read(channel, data, asked.body, library)
         if asked.kind == "render":
             return _render(data, asked.body)
+        if asked.kind == UNPACK:
+            return unpacked_frame(take_out(data))
         raise FrameError("a question that no reader answers")
 
     return answer

@@ -63,6 +63,7 @@ MAILS = {
     "excel-named-pdf": mail("excel-named-pdf", ("form.pdf", sample("form.xlsx"))),
     "truncated": mail("truncated", ("form.pdf", sample("truncated.pdf"))),
     "zip": mail("zip", ("form.zip", zipped(FORM))),
+    "seven-zip": mail("seven-zip", ("form.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40))),
     "picture": mail("picture", ("form.png", b"\x89PNG\r\n\x1a\n" + bytes(30_000))),
     "other-service": mail("other-service", ("form.pdf", sample("other_service.pdf"))),
     "image-only": mail("image-only", ("form.pdf", photo_pdf())),
@@ -174,26 +175,32 @@ def test_every_mail_is_kept_octet_for_octet_and_filed(after, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "letter", "words"),
     [
-        ("empty", "ファイルの中身が空"),
-        ("not-a-pdf", "PDFファイルではない"),
-        ("encrypted", "パスワードを設定していないPDF"),
-        ("excel", "Excelファイルのままでは"),
-        ("excel-named-pdf", "Excelファイルのままでは"),
-        ("truncated", "ファイルが壊れている"),
-        ("zip", "圧縮せずに"),
-        ("picture", "画像ファイル"),
-        ("other-service", "申請書ではないようです"),
+        ("empty", "unreadable", "ファイルの中身が空"),
+        ("not-a-pdf", "unreadable", "PDFファイルではない"),
+        ("encrypted", "locked_file", "パスワードが設定されて"),
+        ("excel", "office_file", "Excelファイルのままでは"),
+        ("excel-named-pdf", "office_file", "Excelファイルのままでは"),
+        ("truncated", "unreadable", "ファイルが壊れている"),
+        ("seven-zip", "unreadable", "この形式の圧縮ファイル"),
+        ("picture", "picture_file", "画像ファイル"),
+        ("other-service", "unreadable", "申請書ではないようです"),
     ],
 )
-def test_a_document_that_cannot_be_read_is_answered_with_how_to_mend_it_and_shown_to_staff(after, name, words):
+def test_a_document_that_cannot_be_read_is_answered_with_how_to_mend_it_and_shown_to_staff(after, name, letter, words):
     outcome = after.of(name)
     assert outcome.row.outcome == "unreadable"
-    assert outcome.answer["kind"] == "unreadable"
+    assert outcome.answer["kind"] == letter
     assert words in outcome.text
     assert {notice["recipient"] for notice in outcome.notices} == set(APPROVERS)
     assert outcome.row.folder == FOR_STAFF
+
+
+def test_a_form_in_a_zip_is_an_application_like_any_other(after):
+    outcome = after.of("zip")
+    assert len(outcome.cases) == 1
+    assert outcome.answer["kind"] in ("receipt", "defects")
 
 
 def test_pages_without_text_wait_for_staff_under_a_number_and_the_sender_gets_a_receipt(after):

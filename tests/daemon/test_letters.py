@@ -65,6 +65,16 @@ HANDOVER, REISSUE, CANCELLATION = RequestType.HANDOVER, RequestType.REISSUE, Req
 PAIR = {"predecessor": "佐藤 一郎", "successor": "鈴木 花子"}
 SERIAL_TAIL = "9AF3"
 
+# What tells of files that are no application.
+OF_FILES = {
+    LetterKind.UNREADABLE,
+    LetterKind.LOCKED_FILE,
+    LetterKind.OFFICE_FILE,
+    LetterKind.PICTURE_FILE,
+    LetterKind.DOWNLOAD_LINK,
+    LetterKind.NOT_TAKEN,
+}
+
 LETTERS = {
     "receipt": letters.receipt(OFFICE, facts()),
     "receipt-reissue": letters.receipt(OFFICE, facts(REISSUE)),
@@ -80,6 +90,15 @@ LETTERS = {
     "unreadable-rest": letters.unreadable(
         OFFICE, kinds=("image", "archive", "damaged", "empty", "not_pdf", "too_large", "other_service")
     ),
+    "unreadable-rare": letters.unreadable(
+        OFFICE, kinds=("program", "outlook_item", "tnef", "too_many", "mail_too_large", "too_costly", "word")
+    ),
+    "locked_file": letters.unreadable(OFFICE, kinds=("encrypted_archive",)),
+    "office_file": letters.unreadable(OFFICE, kinds=("spreadsheet", "spreadsheet")),
+    "office_file-both": letters.unreadable(OFFICE, kinds=("spreadsheet", "word")),
+    "picture_file": letters.unreadable(OFFICE, kinds=("image",)),
+    "download_link": letters.unreadable(OFFICE, kinds=("download_link",)),
+    "not_taken": letters.not_taken(OFFICE, kinds=("encrypted", "spreadsheet")),
     "returned": letters.returned(
         OFFICE, facts(), reason="利用者の社名（英語）をご確認ください。\n前回と表記が異なります。", deadline=DEADLINE
     ),
@@ -185,13 +204,13 @@ def test_nothing_internal_shows(draft):
 
 @every_letter
 def test_the_subject_carries_the_case_number_where_the_letter_belongs_to_a_case(draft):
-    without = {LetterKind.GUIDANCE, LetterKind.UNREADABLE, LetterKind.ADDRESS_CHANGED_OLD, LetterKind.RENEWAL_NOTICE}
+    without = {LetterKind.GUIDANCE, *OF_FILES, LetterKind.ADDRESS_CHANGED_OLD, LetterKind.RENEWAL_NOTICE}
     assert (NUMBER in draft.subject) == (draft.kind not in without)
 
 
 @every_letter
 def test_only_direct_answers_to_a_mail_say_auto_replied(draft):
-    answers = {LetterKind.RECEIPT, LetterKind.DEFECTS, LetterKind.GUIDANCE, LetterKind.UNREADABLE}
+    answers = {LetterKind.RECEIPT, LetterKind.DEFECTS, LetterKind.GUIDANCE, *OF_FILES}
     assert draft.auto == ("auto-replied" if draft.kind in answers else "auto-generated")
     assert draft.reply_to is None
 
@@ -207,7 +226,10 @@ def test_the_password_letter_names_nobody_and_nothing_that_finds_the_certificate
     assert "パスワード" not in LETTERS["password"].subject
 
 
-@pytest.mark.parametrize("name", ["address_changed_old", "guidance", "guidance-hints", "unreadable"])
+@pytest.mark.parametrize(
+    "name",
+    ["address_changed_old", "guidance", "guidance-hints", "unreadable", "locked_file", "download_link", "not_taken"],
+)
 def test_letters_to_people_we_do_not_know_name_nobody(name):
     assert "青空電機" not in LETTERS[name].body
     assert "山田" not in LETTERS[name].body

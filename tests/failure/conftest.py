@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon import intake, keyring
+from daemon import keyring, unpacking
 from daemon.demo import stage
 from daemon.demo.server import MailServer
 from daemon.demo.stage import AUTHSERV_ID, Clock
@@ -19,11 +19,11 @@ def registered(centres, tmp_path_factory):
 @pytest.fixture(scope="session")
 def read_once():
     """The reader of forms, remembering: what a form says follows from its bytes, and reading it takes longest."""
-    read, known = intake.read_document, {}
+    read, known = unpacking.read_document, {}
 
-    def remember(centre, data, *, received_on):
+    def remember(opener, data, *, received_on):
         if (data, received_on) not in known:
-            known[data, received_on] = read(centre, data, received_on=received_on)
+            known[data, received_on] = read(opener, data, received_on=received_on)
         return known[data, received_on]
 
     return remember
@@ -45,7 +45,7 @@ def keys_once():
 @pytest.fixture
 def life(registered, tmp_path, server, clock, read_once, keys_once, monkeypatch):
     """A life that is about to begin, the day after."""
-    monkeypatch.setattr(intake, "read_document", read_once)
+    monkeypatch.setattr(unpacking, "read_document", read_once)
     monkeypatch.setattr(stage, "open_keys", keys_once)
     living = begin(registered, tmp_path / "centre", server, clock)
     yield living

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from daemon import audit, intake, ledger, loop, upkeep
+from daemon import audit, intake, ledger, loop, unpacking, upkeep
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA
 from daemon.loop import Progress
@@ -54,7 +54,7 @@ PLACES = [
     Place("2", "attempt not counted", "application", at_sql("UPDATE mails SET attempts")),
     Place("2", "attempt counted", "application", at_sql("UPDATE mails SET attempts", committed=True)),
     Place("2", "document stored", "application", at_part("blobs", "put", after=True), skip=1),
-    Place("2", "in the parser", "application", at_function(intake, "read_document")),
+    Place("2", "in the parser", "application", at_function(unpacking, "read_document")),
     Place("3", "case opened", "application", at_event("case_opened")),
     Place("3", "letters half queued", "application", at_event("letter_queued"), skip=1),
     Place("3", "consequences not committed", "application", at_event("mail_read")),
@@ -130,14 +130,14 @@ def test_an_error_that_nobody_foresaw_is_outlived_without_a_restart(life, undist
 
 
 def test_a_mail_that_stops_the_process_three_times_is_kept_set_aside_and_shown_to_staff(life, monkeypatch):
-    reader = intake.read_document
+    reader = unpacking.read_document
 
-    def stop(centre, data, *, received_on):
+    def stop(opener, data, *, received_on):
         if data.startswith(b"%PDF-1.0 poison"):
             raise Stop("the parser kills the process")
-        return reader(centre, data, received_on=received_on)
+        return reader(opener, data, received_on=received_on)
 
-    monkeypatch.setattr(intake, "read_document", stop)
+    monkeypatch.setattr(unpacking, "read_document", stop)
     life.stage.send(AOZORA, "申請", "poison", pdf=b"%PDF-1.0 poison")
     life.work()
     assert life.restarts == intake.MOST_ATTEMPTS
