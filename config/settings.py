@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 SECURITIES = ("tls", "starttls", "plain")
 BUNDLES = ("modern", "legacy")
+BOUNCES = ("none", "plus", "domain")
 
 # The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
 # finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
@@ -28,6 +29,11 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "policy.resubmission_days": (1, 365),
     "policy.lease_minutes": (1, 1_440),
     "policy.cancel_minutes": (0, 10_080),
+    "policy.fetch_days": (1, 365),
+    "policy.answers_per_hour": (1, 10_000),
+    "policy.answers_per_day": (1, 100_000),
+    "smtp.give_up_days": (1, 30),
+    "smtp.most_repeats": (0, 20),
     "run.poll_seconds": (1, 3_600),
 }
 
@@ -78,7 +84,12 @@ class MailboxSettings:
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """The submission server that letters leave by."""
+    """The submission server that letters leave by, and where reports of failure come back to.
+
+    `bounce` chooses the envelope sender: `none` is the centre's own address, `plus` local+bounce-TRACE@domain, `domain`
+    bounce-TRACE@bounce_domain. A letter that is put off is given up after `give_up_days`; one whose outcome nobody
+    knows goes again at most `most_repeats` times.
+    """
 
     host: str
     port: int = 587
@@ -86,6 +97,10 @@ class SmtpSettings:
     username: str = ""
     password_credential: str = "smtp-password"  # noqa: S105 - the name of a credential, not its value
     ca_file: str = ""
+    bounce: str = "none"
+    bounce_domain: str = ""
+    give_up_days: int = 5
+    most_repeats: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +130,11 @@ class CaSettings:
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """The times the guide leaves open (domain notes B.2); days are calendar days."""
+    """The times the guide leaves open (domain notes B.2); days are calendar days.
+
+    `fetch_days` is how long a certificate counts as not fetched yet; beyond `answers_per_hour` and `answers_per_day`
+    one correspondent, or one case, is answered no more by itself.
+    """
 
     renewal_days: int = 30
     password_delay_minutes: int = 10
@@ -123,6 +142,9 @@ class PolicySettings:
     resubmission_days: int = 30
     lease_minutes: int = 15
     cancel_minutes: int = 0
+    fetch_days: int = 30
+    answers_per_hour: int = 20
+    answers_per_day: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +237,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"{name}.port", f"{door.port} is not a port (1 to 65535)"
         if door.security not in SECURITIES:
             yield f"{name}.security", f"{door.security!r} is not one of {', '.join(SECURITIES)}"
+    yield from _bounce_faults(settings)
     folders = (settings.mailbox.folder, settings.mailbox.filed_folder, settings.mailbox.staff_folder)
     if len(set(folders)) < len(folders) or not all(folders):
         yield "mailbox", "folder, filed_folder and staff_folder must be three different folders"
@@ -227,6 +250,19 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         value = getattr(getattr(settings, block), key)
         if not least <= value <= most:
             yield name, f"{value} is not between {least} and {most}"
+
+
+def _bounce_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    mode, domain = settings.smtp.bounce, settings.smtp.bounce_domain
+    if mode not in BOUNCES:
+        yield "smtp.bounce", f"{mode!r} is not one of {', '.join(BOUNCES)}"
+    if (mode == "domain") is not bool(domain):
+        yield "smtp.bounce_domain", 'is needed with bounce = "domain", and must be empty otherwise'
+    if domain and not _ADDRESS.fullmatch(f"x@{domain}"):
+        yield "smtp.bounce_domain", f"{domain!r} is not a domain name"
+    # "+bounce-" and the trace are 34 octets; a local part has 64 (RFC 5321 section 4.5.3.1.1).
+    if mode == "plus" and len(settings.centre.address.rpartition("@")[0]) > 30:
+        yield "smtp.bounce", 'the local part of centre.address is too long for "plus"; use "none" or "domain"'
 
 
 def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from .cases import Case
 from .commands import STATE_WORDS
 from .console import Answer, UsageError, aligned, described, local, opened
 from .draft import LetterKind
+from .letter_words import LETTER_STATES, LETTER_WORDS
 from .planning import TaskKind
 from .reading_console import application_lines
 from .store import every, one
@@ -40,35 +41,6 @@ TASK_WORDS: Mapping[TaskKind, str] = {
     TaskKind.CLOSE: "登録の終了",
 }
 TASK_STATES: Mapping[str, str] = {"pending": "未実施", "done": "済", "failed": "失敗", "cancelled": "取消"}
-LETTER_STATES: Mapping[str, str] = {"queued": "送信待ち", "sending": "送信中", "sent": "送信済み", "failed": "送信失敗"}
-LETTER_WORDS: Mapping[LetterKind, str] = {
-    LetterKind.RECEIPT: "受付",
-    LetterKind.DEFECTS: "不備",
-    LetterKind.GUIDANCE: "案内",
-    LetterKind.UNREADABLE: "読取不可",
-    LetterKind.RETURNED: "差戻し",
-    LetterKind.QUESTION: "照会",
-    LetterKind.ON_HOLD: "保留中",
-    LetterKind.REJECTION: "却下",
-    LetterKind.WITHDRAWN: "取下げ",
-    LetterKind.ISSUE_NOTICE: "発行通知",
-    LetterKind.PASSWORD: "パスワード",
-    LetterKind.RENEWAL_NOTICE: "更新通知",
-    LetterKind.ISSUED_TO_APPLICANT: "発行完了",
-    LetterKind.SCHEDULED_REVOCATION: "失効予約",
-    LetterKind.REVOKED: "失効完了",
-    LetterKind.REGISTRATION_CHANGED: "登録変更完了",
-    LetterKind.ADDRESS_CHANGED_OLD: "変更前アドレスへの連絡",
-    LetterKind.CANCELLED: "解約完了",
-    LetterKind.HANDOVER_DONE: "担当変更完了",
-    LetterKind.HANDOVER_PREDECESSOR: "前任者への連絡",
-    LetterKind.APPROVAL_REQUEST: "承認依頼",
-    LetterKind.APPROVAL_REMINDER: "承認依頼の催促",
-    LetterKind.DECISION_RECORDED: "判断の確認",
-    LetterKind.DECISION_REFUSED: "返信の不受理",
-    LetterKind.REPLY_UNCLEAR: "返信の問い返し",
-    LetterKind.STAFF_NOTICE: "センターへのお知らせ",
-}
 
 
 def queue(arguments: argparse.Namespace) -> Answer:

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Integer, Large
 from ca.register import Instant, metadata
 
 from .case import CaseKind, State
+from .despatch import LetterState
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -217,7 +218,14 @@ letters = Table(
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("error", String, nullable=False, server_default=""),
-    _one_of("state", "queued", "sending", "sent", "failed"),
+    # 128 random bits: the envelope identifier and the bounce address of this letter (daemon.return_path).
+    Column("trace", String(26), unique=True),
+    # Keyed hash of the password in a password letter: knows a copy that comes back, opens nothing.
+    Column("secret_hash", String(64), index=True),
+    # The limit on being put off counts from the first try; how often the outcome of a try was unknown.
+    Column("tried_at", Instant),
+    Column("lost", Integer, nullable=False, server_default="0"),
+    _one_of("state", *LetterState),
     sqlite_autoincrement=True,
 )
 
