@@ -107,7 +107,7 @@ def open_centre(
     return Centre(
         settings=settings,
         store=store,
-        blobs=Blobs(settings.data_dir / "blobs"),
+        blobs=Blobs(settings.data_dir / "blobs", random_bytes),
         vault=Vault(settings.data_dir / "vault", random_bytes),
         audit=Audit(keys.audit_key),
         signer=keys.signer,

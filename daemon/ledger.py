@@ -7,8 +7,10 @@ bytes under another UID, in another folder or after a UIDVALIDITY change are ano
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 from sqlalchemy.engine import RowMapping
+
+from ca.register import Instant
 
 from . import schema
 from .store import added, changed, every, one
@@ -34,6 +36,7 @@ class MailRow:
     digest: str
     size: int
     message_id: str
+    likeness: str
     state: str
     outcome: str
     reason: str
@@ -41,6 +44,8 @@ class MailRow:
     attempts: int
     arrived_at: datetime
     stored_at: datetime
+    erasure_asked_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 def seen(tx: Connection, place: Place) -> frozenset[int]:
@@ -114,6 +119,28 @@ def settle(
         .where(_mails.c.id == mail_id, _mails.c.state == "stored")
         .values(state=state, outcome=outcome, folder=folder, reason=reason, message_id=message_id),
     )
+
+
+def ask_erasure(tx: Connection, mail_id: int, *, now: datetime) -> None:
+    """The bytes of this mail shall be forgotten, for good. Committed with the reason for it; `intake.erase` does it
+    afterwards, and does it again after a stop. Asking again changes nothing."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == mail_id)
+        .values(erasure_asked_at=func.coalesce(_mails.c.erasure_asked_at, bindparam("now", now, Instant))),
+    )
+
+
+def erasable(tx: Connection) -> list[MailRow]:
+    """The mails whose bytes are to be forgotten and are not yet."""
+    query = select(_mails).where(_mails.c.erasure_asked_at.is_not(None), _mails.c.erased_at.is_(None))
+    return [MailRow(**row) for row in every(tx, query.order_by(_mails.c.id))]
+
+
+def note_erased(tx: Connection, mail_id: int, *, now: datetime) -> None:
+    """The bytes are gone; digest, size and everything else of the row stay."""
+    changed(tx, update(_mails).where(_mails.c.id == mail_id, _mails.c.erased_at.is_(None)).values(erased_at=now))
 
 
 def unfiled(tx: Connection, place: Place) -> list[RowMapping]:

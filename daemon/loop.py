@@ -99,6 +99,7 @@ def _publish(centre: Centre) -> int:
 STEPS: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("fetch", partial(_in_mailbox, intake.fetch)),  # 1
     ("read", intake.read),  # 2, 3, 4
+    ("erase", intake.erase),  # 3, after its commit
     ("file", partial(_in_mailbox, intake.file)),  # 3, after its commit
     ("calendar", upkeep.look_after),  # 5
     ("execute", issuance.execute),  # 5

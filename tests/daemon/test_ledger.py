@@ -1,6 +1,7 @@
 """The ledger: every mail once by its bytes, every place it was seen once by UID, nothing lost when the UIDs change."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from daemon import intake, ledger, schema
+from daemon import audit, intake, ledger, schema
+from daemon.blobs import BlobErased
 from daemon.imap import Fetched
 from daemon.ledger import Place
 from daemon.store import Conflict, every
@@ -137,6 +139,37 @@ def settle_all(centre):
     with centre.store.transaction() as tx:
         for row in ledger.unread(tx):
             ledger.settle(tx, row.id, state="read", outcome="application", folder="LRA-Processed")
+
+
+def test_a_mail_that_is_to_be_forgotten_is_forgotten_whenever_the_stop_comes_and_its_row_stays(centre, monkeypatch):
+    folder = Folder()
+    folder.add(b"a password")
+    intake.fetch(centre, folder)
+    with centre.store.transaction() as tx:
+        (row,) = ledger.unread(tx)
+        ledger.ask_erasure(tx, row.id, now=START)
+        ledger.ask_erasure(tx, row.id, now=START + timedelta(days=1))
+        assert ledger.get(tx, row.id).erasure_asked_at == START
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "note_erased", stop)
+        with pytest.raises(KeyboardInterrupt):
+            intake.erase(centre)
+    with pytest.raises(BlobErased):
+        centre.blobs.get(row.digest)
+    assert intake.erase(centre) == 1
+    assert intake.erase(centre) == 0
+    folder.add(b"a password")
+    assert intake.fetch(centre, folder) == 0
+    with centre.store.transaction() as tx:
+        kept = ledger.get(tx, row.id)
+        assert (kept.digest, kept.size, kept.erased_at) == (row.digest, 10, centre.clock())
+        assert [record.kind for record in audit.records(tx)] == ["mail_erased"]
+    with pytest.raises(BlobErased):
+        centre.blobs.get(row.digest)
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
 
 
 ACTIONS = st.lists(

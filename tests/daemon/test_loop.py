@@ -61,7 +61,16 @@ def rounds(monkeypatch):
 
 
 def test_the_steps_of_a_round_are_those_of_the_book_in_their_order():
-    assert [name for name, _ in loop.STEPS] == ["fetch", "read", "file", "calendar", "execute", "publish", "send"]
+    assert [name for name, _ in loop.STEPS] == [
+        "fetch",
+        "read",
+        "erase",
+        "file",
+        "calendar",
+        "execute",
+        "publish",
+        "send",
+    ]
 
 
 @pytest.mark.parametrize(
