@@ -1,38 +1,29 @@
-"""What follows when a letter did not arrive, and when a password comes back: one table, one place.
+"""What follows when a letter did not arrive, refused at once or reported later: one table, one place.
 
-Does: ties a delivery report to the very letter, by its trace (bounce address or envelope identifier) or its Message-ID;
-looks up in `CONSEQUENCES` what that means for this kind of letter; takes back a certificate whose password is quoted
-to us (SPEC 2.2).
+Does: ties a delivery report to the very letter, by its trace (bounce address or envelope identifier) or its Message-ID,
+and does what `CONSEQUENCES` says of this kind of letter.
 Trusts: nothing a report says beyond the mark it shows. All three marks have 128 random bits and are known to nobody
 but the recipient and the mail systems on the way, so a report by anybody else is shown to staff and does nothing.
-Promises: a report alone never touches a certificate. A certificate is taken back only by a mail that holds its
-password itself, compared with the keyed hash kept since it was queued: who can send that has the password anyway, and
-the more secret must win. Failures of letters to staff never make a loop: an alarm leaves with an empty envelope sender
-and a failed alarm makes no other.
-Weak: a recipient can claim that a letter did not reach them; the worst is a task for staff and a password that is not
-sent. A password inside a PDF or a picture that comes back is not seen.
+Promises: a report never touches a certificate; that takes the password itself (`daemon.password_returns`). Failures of
+letters to staff never make a loop: an alarm leaves with an empty envelope sender, and a failed alarm makes no other.
+Weak: a recipient can claim that a letter did not reach them; the worst is a task for staff and a password not sent.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 from sqlalchemy.engine import RowMapping
 
-from ca import register
-from ca.crl import Reason
-from ca.register import CertificateState
-from parsers import returned as marks_of
 from parsers.bounce import Action, Cause, DeliveryReport, cause_of, read_report
-from parsers.mail import Mail, documents, open_mail
+from parsers.mail import Mail
+from parsers.returned import marks
 
-from . import cases, completion, post, schema
-from .blobs import BlobMissing
+from . import cases, post, schema
 from .centre import Centre
 from .despatch import LetterEvent, LetterState, allows
 from .failures import Kind
@@ -41,17 +32,12 @@ from .letters import LetterKind
 from .planning import JST
 from .return_path import UNRETURNED, traces_in
 from .smtp import TransportRefused
-from .store import changed, every, one
+from .store import every, one
 
 _letters = schema.letters
-_mails = schema.mails
 
 # A letter that has left has done what it can for its case; when it comes back, staff have a task of their own.
 AT_REST = (LetterState.SENT, LetterState.BOUNCED)
-
-# What stands in the ledger's `reason` of a mail that holds a password, before and after its bytes are erased.
-HOLDS_SECRET = "holds_a_secret"  # noqa: S105 - a word for the ledger
-ERASED = "erased"
 
 _ALARM = "dead-approver"
 
@@ -195,7 +181,7 @@ def settle(tx: Connection, centre: Centre, mail: Mail, mail_id: int, *, now: dat
     if report is None or letter is None:
         return None
     fault = Fault(report.cause.value)
-    detail = {"letter": letter["id"], "mail": mail_id, "status": report.status, "form": report.form}
+    detail = {"mail": mail_id, "status": report.status, "form": report.form}
     if report.action is not Action.FAILED:
         # A delay may still end well, and that a letter arrived is what everybody expects.
         _audit(tx, centre, letter, f"letter_{report.action.value}", now, **detail)
@@ -212,7 +198,7 @@ def settle(tx: Connection, centre: Centre, mail: Mail, mail_id: int, *, now: dat
 
 def _letter_of(tx: Connection, mail: Mail, report: DeliveryReport | None) -> RowMapping | None:
     """The letter that a mail shows a mark of; the address it came back to goes before what stands in it."""
-    found = marks_of.marks(mail)
+    found = marks(mail)
     traces = [*traces_in(found.addresses), *([report.envid.lower()] if report and report.envid else [])]
     for trace in traces:
         row = one(tx, select(_letters).where(_letters.c.trace == trace))
@@ -226,7 +212,7 @@ def _letter_of(tx: Connection, mail: Mail, report: DeliveryReport | None) -> Row
 
 
 def _audit(tx: Connection, centre: Centre, letter: RowMapping, kind: str, now: datetime, **detail: object) -> None:
-    centre.audit.append(tx, kind, at=now, actor="system", case_id=letter["case_id"], **detail)
+    centre.audit.append(tx, kind, at=now, actor="system", case_id=letter["case_id"], letter=letter["id"], **detail)
 
 
 # --- a letter did not arrive ---------------------------------------------------------------------------------------
@@ -248,7 +234,8 @@ def act(
     if consequence is Consequence.ALARM:
         _alarm(tx, centre, letter, fault, now)
     elif consequence is Consequence.TASK:
-        _task(tx, centre, letter, fault, row.advice, stopped, report, now)
+        lines = [f"理由：{_FAULT_WORDS[fault]}{_code(report)}", *([stopped] if stopped else []), row.advice]
+        _task(tx, centre, letter, lines, report, now=now)
 
 
 def _stop_followers(tx: Connection, centre: Centre, letter: RowMapping, now: datetime) -> str:
@@ -260,40 +247,42 @@ def _stop_followers(tx: Connection, centre: Centre, letter: RowMapping, now: dat
             said = said or "後に続くパスワードの通知は、すでに送信しています。"
             continue
         post.move(tx, follower, LetterEvent.STOPPED, error="the letter before it did not arrive", raw=None, sealed=None)
-        _audit(tx, centre, follower, "letter_stopped", now, letter=follower["id"], why="letter_before_failed")
+        _audit(tx, centre, follower, "letter_stopped", now, why="letter_before_failed")
         said = "後に続くパスワードの通知は、送信を取りやめました。この証明書は、だれも使えません。"
     return said
+
+
+def _code(report: DeliveryReport | None) -> str:
+    return f"（コード {report.status}）" if report is not None and report.status else ""
 
 
 def _task(
     tx: Connection,
     centre: Centre,
     letter: RowMapping,
-    fault: Fault,
-    advice: str,
-    stopped: str,
+    lines: Sequence[str],
     report: DeliveryReport | None,
+    *,
     now: datetime,
 ) -> None:
+    if post.told(tx, f"password-returned:{letter['id']}"):
+        # Staff have heard worse of this letter already.
+        return
     number = cases.get(tx, letter["case_id"]).number if letter["case_id"] else ""
-    code = f"（コード {report.status}）" if report is not None and report.status else ""
-    lines = [
+    head = [
         f"受付番号：{number or 'なし'}",
         f"通知の種類：{LETTER_WORDS[LetterKind(letter['kind'])]}",
         f"宛先：{letter['recipient']}",
-        f"理由：{_FAULT_WORDS[fault]}{code}",
-        *([stopped] if stopped else []),
-        advice,
     ]
     if report is not None and report.recipient and report.recipient.lower() != letter["recipient"].lower():
-        lines.insert(3, f"転送先：{report.recipient}")
+        head.append(f"転送先：{report.recipient}")
     subject = "届かなかった通知があります" if report is not None else "送信できない通知があります"
     post.notify(
         tx,
         centre,
         key=f"undelivered:{letter['id']}",
         subject=f"{subject} {number}".strip(),
-        lines=lines,
+        lines=[*head, *lines],
         now=now,
         case_id=letter["case_id"],
     )
@@ -326,120 +315,3 @@ def _alarm(tx: Connection, centre: Centre, letter: RowMapping, fault: Fault, now
         case_id=letter["case_id"],
         besides=whom,
     )
-
-
-# --- a password comes back -----------------------------------------------------------------------------------------
-
-
-def take_back(tx: Connection, centre: Centre, mail: Mail, mail_id: int, *, now: datetime) -> bool:
-    """Whether a mail holds a password of ours, in whatever form; then its certificate is revoked where it may not have
-    been fetched yet, staff are told, and the caller must have the mail's bytes erased (`erase_returned`)."""
-    words = marks_of.passwords(mail)
-    if not words:
-        return False
-    hashes = [post.fingerprint(centre.token_key, word) for word in words]
-    letters = [
-        row
-        for start in range(0, len(hashes), 500)
-        for row in every(tx, select(_letters).where(_letters.c.secret_hash.in_(hashes[start : start + 500])))
-    ]
-    for letter in letters:
-        _take_back(tx, centre, letter, mail_id, now)
-    return bool(letters)
-
-
-def _take_back(tx: Connection, centre: Centre, letter: RowMapping, mail_id: int, now: datetime) -> None:
-    if allows(LetterState(letter["state"]), LetterEvent.STOPPED):
-        # Its outcome was unknown: it did arrive, and its repetition would arrive too late.
-        post.move(tx, letter, LetterEvent.STOPPED, error="the password came back", raw=None, sealed=None)
-    since = letter["sent_at"] or letter["created_at"]
-    # The download page of a later stage knows what was fetched; until then the fetch window stands for it.
-    unfetched = now < since + timedelta(days=centre.settings.policy.fetch_days)
-    serials = _revoke(tx, centre, letter, now) if unfetched else []
-    _audit(tx, centre, letter, "password_returned", now, letter=letter["id"], mail=mail_id, revoked=len(serials))
-    key = f"password-returned:{letter['id']}"
-    if post.told(tx, key):
-        return
-    number = cases.get(tx, letter["case_id"]).number if letter["case_id"] else ""
-    post.notify(
-        tx,
-        centre,
-        key=key,
-        subject=f"パスワードが返ってきました {number}".strip(),
-        lines=[
-            f"受付番号：{number or 'なし'}",
-            f"宛先：{letter['recipient']}",
-            "お送りしたパスワードが、不達の知らせや返信に引用されて、センターに戻ってきました。",
-            "パスワードが第三者の目に触れたおそれがあります。",
-            *_what_was_done(serials, unfetched=unfetched),
-            "戻ってきたメールの原本は、消去します。",
-        ],
-        now=now,
-        case_id=letter["case_id"],
-    )
-
-
-def _what_was_done(serials: list[str], *, unfetched: bool) -> list[str]:
-    if serials:
-        tails = "、".join(f"…{serial[-4:]}" for serial in serials)
-        return [
-            f"この証明書を失効しました（シリアル番号の末尾 {tails}）。",
-            "利用者にご連絡のうえ、新しい証明書をお渡しください（再発行のお申し込み）。",
-        ]
-    if unfetched:
-        return ["この証明書は、すでに失効しています。"]
-    return ["受け取りの期間を過ぎているため、証明書は失効していません。失効が必要かどうか、ご判断ください。"]
-
-
-def _revoke(tx: Connection, centre: Centre, letter: RowMapping, now: datetime) -> list[str]:
-    """Revoke what this password opens: the certificate of the letter's case."""
-    if letter["case_id"] is None:
-        return []
-    table = register.certificates
-    live = select(table.c.serial).where(
-        table.c.case_id == letter["case_id"], table.c.state == CertificateState.ISSUED.value
-    )
-    return [
-        row["serial"]
-        for row in every(tx, live)
-        if completion.revoke_one(
-            tx,
-            centre,
-            row["serial"],
-            reason=Reason.KEY_COMPROMISE,
-            case_id=letter["case_id"],
-            actor="system",
-            now=now,
-        )
-    ]
-
-
-def erase_returned(centre: Centre) -> None:
-    """Erase the bytes of every mail that holds a password, and of its attachments that do. After the commit and until
-    it is done: a stop in between is made good by the next round."""
-    with centre.store.transaction() as tx:
-        waiting = every(tx, select(_mails).where(_mails.c.state == "read", _mails.c.reason == HOLDS_SECRET))
-    for row in waiting:
-        for digest in (*_attached(centre, row["digest"]), row["digest"]):
-            centre.blobs.erase(digest)
-        with centre.store.transaction() as tx:
-            changed(
-                tx,
-                update(_mails)
-                .where(_mails.c.id == row["id"], _mails.c.reason == HOLDS_SECRET)
-                .values(reason=ERASED),
-            )
-            centre.audit.append(tx, "mail_erased", at=centre.clock(), actor="system", mail=row["id"])
-
-
-def _attached(centre: Centre, digest: str) -> list[str]:
-    try:
-        mail = open_mail(centre.blobs.get(digest))
-    except BlobMissing:
-        # Erased before the stop; its attachments were erased before it.
-        return []
-    return [
-        hashlib.sha256(attachment.data).hexdigest()
-        for attachment in documents(mail)
-        if marks_of.holds_password(attachment)
-    ]

@@ -1,10 +1,10 @@
 """Step 6: letters are rows, committed with what they tell of; here they become mails.
 
 Promises: a letter's bytes and Message-ID are fixed when it is queued, so a repetition is the identical mail. A secret
-letter is kept sealed and its key destroyed once the mail server has accepted it, or it is given up. What one recipient's
-server says about one letter holds up no other.
+letter is kept sealed and its key destroyed once the mail server has accepted it, or it is given up. What a server says
+about one letter holds up no other.
 Weak: SMTP is at-least-once. When the connection is lost after DATA nobody knows, and the identical mail goes again, a
-bounded number of times (runtime notes §7). A password letter too: it is the same password for the same person, whereas a
+bounded number of times (runtime notes §7). A password letter too: it is the same password for the same person, and a
 second secret would leave two in the world, one of them of no use.
 Crash: `sending` is committed before the try; a row found in that state at the next round is an unknown outcome.
 """
@@ -218,6 +218,8 @@ def _forget(centre: Centre) -> None:
     if not names:
         return
     with centre.store.transaction() as tx:
-        rows = every(tx, select(_letters.c.seal_key).where(_letters.c.sealed.is_not(None), _letters.c.state.in_(UNSENT)))
+        rows = every(
+            tx, select(_letters.c.seal_key).where(_letters.c.sealed.is_not(None), _letters.c.state.in_(UNSENT))
+        )
         for name in centre.vault.names() - {row["seal_key"] for row in rows}:
             centre.vault.destroy(name)

@@ -35,12 +35,14 @@ def queue(
     after: int | None = None,
     after_seconds: int = 0,
     not_before: datetime | None = None,
+    answer: bool = False,
 ) -> int:
     """Queue one letter in the running transaction; `key` is unique, so no letter is ever owed twice.
 
     A password letter is sealed at once: its text is in no row and no log in the clear, only a keyed hash of the
     password stays, by which a copy that comes back is known. With `after`, a letter leaves that many seconds after the
-    other was accepted, never before. Returns the letter's id.
+    other was accepted, never before. `answer` marks what answers a mail by itself: those are counted (`answers`).
+    Returns the letter's id.
     """
     message_id = envelope.message_id(centre.random_bytes, centre.office.address.rpartition("@")[2])
     raw = envelope.compose(
@@ -69,6 +71,7 @@ def queue(
         seal_key=seal_key,
         trace=return_path.new_trace(centre.random_bytes),
         secret_hash=secret_hash,
+        answer=int(answer),
         state=LetterState.QUEUED,
         not_before=not_before or now,
         after_id=after,

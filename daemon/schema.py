@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -279,6 +280,9 @@ letters = Table(
     # The limit on being put off counts from the first try; how often the outcome of a try was unknown.
     Column("tried_at", Instant),
     Column("lost", Integer, nullable=False, server_default="0"),
+    # What answers a mail by itself: counted against the ceiling of its correspondent and case (daemon.answers).
+    Column("answer", Integer, nullable=False, server_default="0"),
+    Index("ix_letters_answers", "answer", "created_at"),
     _one_of("state", *LetterState),
     sqlite_autoincrement=True,
 )

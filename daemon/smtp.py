@@ -98,12 +98,13 @@ class Transport:
         self.route = route
         self._client: smtplib.SMTP | None = None
 
-    def send(self, message: bytes, *, sender: str, recipient: str) -> Accepted:
+    def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> Accepted:
         """Hand over one message (CRLF lines, as `email.policy.SMTP` makes them) for one recipient.
 
-        `sender` is the envelope sender, "" for none. Raises TransportUnavailable (nothing sent, stays queued; its
-        subclass TransportMisconfigured until the operator acts), TransportRefused (nothing sent, for good) or
-        OutcomeUnknown (maybe sent).
+        `sender` is the envelope sender, "" for none. Where the server takes requests for delivery reports (RFC 3461),
+        it is asked for one on failure and delay, with the header only, under the identifier `envid`. Raises
+        TransportUnavailable (nothing sent, stays queued; its subclass TransportMisconfigured until the operator acts),
+        TransportRefused (nothing sent, for good) or OutcomeUnknown (maybe sent).
         """
         if not message.endswith(b"\r\n"):
             message += b"\r\n"
@@ -112,7 +113,7 @@ class Transport:
         if sender:
             _check_address(sender, Kind.MESSAGE_MALFORMED)
         try:
-            return self._transact(message, sender, recipient)
+            return self._transact(message, sender, recipient, _xtext(envid))
         except Failure:
             self._reset()
             raise
@@ -138,9 +139,10 @@ class Transport:
     ) -> None:
         self.close()
 
-    def _transact(self, message: bytes, sender: str, recipient: str) -> Accepted:
-        client = self._begin(message, sender)
-        code, reply = self._ask(client, f"RCPT TO:<{recipient}>")
+    def _transact(self, message: bytes, sender: str, recipient: str, envid: str) -> Accepted:
+        client = self._begin(message, sender, envid)
+        reports = " NOTIFY=FAILURE,DELAY" if envid and client.has_extn("dsn") else ""
+        code, reply = self._ask(client, f"RCPT TO:<{recipient}>{reports}")
         if code // 100 != 2:
             _refuse("RCPT", code, reply, Kind.RECIPIENT_REFUSED)
         code, reply = self._ask(client, "DATA")
@@ -173,14 +175,14 @@ class Transport:
         self._drop()
         raise OutcomeUnknown("end of data: not an SMTP reply")
 
-    def _begin(self, message: bytes, sender: str) -> smtplib.SMTP:
+    def _begin(self, message: bytes, sender: str, envid: str) -> smtplib.SMTP:
         """MAIL FROM on the open connection, or on a new one where the server has meanwhile closed the old one.
 
         Servers close a connection after some messages or some idle minutes; that says nothing about this message.
         """
         if self._client is not None:
             try:
-                self._announce(self._client, message, sender)
+                self._announce(self._client, message, sender, envid)
             except TransportMisconfigured:
                 raise
             except TransportUnavailable:
@@ -188,10 +190,10 @@ class Transport:
             else:
                 return self._client
         self._client = self._connect()
-        self._announce(self._client, message, sender)
+        self._announce(self._client, message, sender, envid)
         return self._client
 
-    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str) -> None:
+    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str, envid: str) -> None:
         command = f"MAIL FROM:<{sender}>"
         if client.has_extn("size"):
             command += f" SIZE={len(message)}"  # RFC 1870
@@ -199,6 +201,8 @@ class Transport:
             if not client.has_extn("8bitmime"):
                 raise TransportRefused(Kind.MESSAGE_MALFORMED, "8-bit message, and the server has no 8BITMIME")
             command += " BODY=8BITMIME"  # RFC 6152
+        if envid and client.has_extn("dsn"):
+            command += f" RET=HDRS ENVID={envid}"
         code, reply = self._ask(client, command)
         if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
             _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
@@ -310,6 +314,13 @@ def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
         raise TransportRefused(kind, detail, text)
     raise TransportMisconfigured(detail, kind)
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4; raises ValueError for what cannot be an envelope identifier."""
+    if not text.isascii() or not text.isprintable() or len(text) > 100:
+        raise ValueError("an envelope identifier has at most 100 printable ASCII characters")
+    return re.sub(r"[+= ]", lambda found: f"+{ord(found[0]):02X}", text)
 
 
 def _text(reply: bytes | str) -> str:

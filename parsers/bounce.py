@@ -167,7 +167,8 @@ def _of_recipient(group: Mapping[str, str], form: str) -> DeliveryReport | None:
     # A few lines of a mail may look like one of these fields; a report has the recipient and what became of it.
     if action is None or not ("final-recipient" in group or "original-recipient" in group):
         return None
-    return DeliveryReport(action, cause_of(status, f"{diagnostic} {group.get('status', '')}"), recipient, status, "", form)
+    cause = cause_of(status, f"{diagnostic} {group.get('status', '')}")
+    return DeliveryReport(action, cause, recipient, status, form=form)
 
 
 def _action(word: str, status: str, diagnostic: str) -> Action | None:
@@ -276,7 +277,7 @@ _DETAILS: Mapping[str, Cause] = MappingProxyType(
 
 
 def cause_of(status: str, text: str) -> Cause:
-    """Why a mail did not arrive, by its enhanced code (RFC 3463, may be empty) or, where that is vague, by the words."""
+    """Why a mail did not arrive, by its enhanced code (RFC 3463, may be empty) or, where that is vague, the words."""
     detail = status[2:]
     found = _DETAILS.get(detail) or _SUBJECTS.get(detail.partition(".")[0])
     # x.0.0 and 5.5.x say that something went wrong and not what; the words know more.

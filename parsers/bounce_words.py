@@ -1,7 +1,7 @@
 """The words by which mail systems tell in free text that a mail did not arrive, and why.
 
-Short fragments that the common ones write (qmail, Exim, sendmail, Exchange in two languages, Notes, the gateways and the
-carriers of Japan), looked for as plain substrings of text that was made NFKC, lower case and single-spaced before.
+Short fragments that the common ones write (qmail, Exim, sendmail, Exchange in two languages, Notes, the gateways and
+the carriers of Japan), looked for as plain substrings of text that was made NFKC, lower case and single-spaced before.
 """
 
 from enum import StrEnum

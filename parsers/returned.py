@@ -160,5 +160,3 @@ def _embedded_at(text: str) -> int | None:
             block = None
         at += len(line) + 1
     return None
-
-

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a3194e02b14b"
-down_revision = "333e654c13b1"
+down_revision = "5c30e60db610"
 branch_labels = None
 depends_on = None
 
@@ -24,7 +24,9 @@ def upgrade() -> None:
     op.add_column("letters", sa.Column("secret_hash", sa.String(length=64)))
     op.add_column("letters", sa.Column("tried_at", sa.String(length=27)))
     op.add_column("letters", sa.Column("lost", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("letters", sa.Column("answer", sa.Integer(), server_default="0", nullable=False))
     op.create_index("ix_letters_secret_hash", "letters", ["secret_hash"])
+    op.create_index("ix_letters_answers", "letters", ["answer", "created_at"])
     op.drop_constraint("state_known", "letters", type_="check")
     op.create_check_constraint("state_known", "letters", f"state IN ({known})")
 
@@ -58,6 +60,7 @@ def _make_anew(known: str) -> None:
         sa.Column("secret_hash", sa.String(length=64), nullable=True),
         sa.Column("tried_at", sa.String(length=27), nullable=True),
         sa.Column("lost", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("answer", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint(f"state IN ({known})", name="state_known"),
         sa.ForeignKeyConstraint(["after_id"], ["letters.id"]),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"]),
@@ -74,3 +77,4 @@ def _make_anew(known: str) -> None:
     op.create_index("ix_letters_case_id", "letters", ["case_id"], unique=False)
     op.create_index("ix_letters_state", "letters", ["state"], unique=False)
     op.create_index("ix_letters_secret_hash", "letters", ["secret_hash"], unique=False)
+    op.create_index("ix_letters_answers", "letters", ["answer", "created_at"], unique=False)
