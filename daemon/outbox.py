@@ -32,6 +32,7 @@ from .vault import VaultError
 _log = logging.getLogger(__name__)
 _letters = schema.letters
 _LONGEST_WAIT = timedelta(hours=1)
+_ABOUT_SENDER = (Kind.SENDER_REFUSED, Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED)
 
 # Letters whose bytes are not kept once they were accepted: they carry a private key or its password.
 FORGOTTEN = frozenset({LetterKind.PASSWORD, LetterKind.ISSUE_NOTICE, LetterKind.RENEWAL_NOTICE})
@@ -126,8 +127,8 @@ def _hand_over(centre: Centre, transport: Transport, letter: RowMapping, raw: by
     try:
         outward(sleep=centre.sleep)(send, sender=sender)
     except Failure as error:
-        # Many servers complain about the sender only when they have heard the recipient.
-        if sender == own or error.kind not in (Kind.SENDER_REFUSED, Kind.RECIPIENT_REFUSED):
+        # Servers complain about a sender at any of the three steps, Microsoft's only after the whole message.
+        if sender == own or error.kind not in _ABOUT_SENDER:
             raise
         _log.warning("letter %d: refused under its own envelope sender, tried under the centre's", letter["id"])
         outward(sleep=centre.sleep)(send, sender=own)

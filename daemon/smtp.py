@@ -52,6 +52,12 @@ _SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
 
+_ENVID = re.compile(r"[ -~]{1,100}")
+
+# Postfix's own words (smtpd_check.c of every version in use), and the enhanced codes for a sender (RFC 3463 section 3.2).
+_NOT_OUR_LOGIN = re.compile(rb"Relay access denied|Client host rejected|Helo command rejected", re.IGNORECASE)
+_NOT_OUR_SENDER = re.compile(rb"\A5\.1\.[78]\b|Sender address rejected", re.IGNORECASE)
+
 # RFC 4954 section 6: answers about our login, whatever command they answer. 454 passes by itself.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 
@@ -101,10 +107,12 @@ class Transport:
     def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> Accepted:
         """Hand over one message (CRLF lines, as `email.policy.SMTP` makes them) for one recipient.
 
-        `sender` is the envelope sender, "" for none. Where the server takes requests for delivery reports (RFC 3461),
-        it is asked for one on failure and delay, with the header only, under the identifier `envid`. Raises
-        TransportUnavailable (nothing sent, stays queued; its subclass TransportMisconfigured until the operator acts),
-        TransportRefused (nothing sent, for good) or OutcomeUnknown (maybe sent).
+        `sender` is the envelope sender, "" for none. `envid` names this letter in every report about its delivery
+        (RFC 3461 section 4.4: printable ASCII, at most 100 octets; ValueError otherwise); failures and delays are then
+        to be reported, with the headers only. A server that does not offer DSN is not told: its reports know the letter
+        by the address in `sender` or by its Message-ID. Raises TransportUnavailable (nothing sent, stays queued; its
+        subclass TransportMisconfigured until the operator acts), TransportRefused (nothing sent, for good) or
+        OutcomeUnknown (maybe sent).
         """
         if not message.endswith(b"\r\n"):
             message += b"\r\n"
@@ -112,8 +120,10 @@ class Transport:
         _check_address(recipient, Kind.RECIPIENT_REFUSED)
         if sender:
             _check_address(sender, Kind.MESSAGE_MALFORMED)
+        if envid and _ENVID.fullmatch(envid) is None:
+            raise ValueError("an envelope id is printable ASCII of at most 100 octets")
         try:
-            return self._transact(message, sender, recipient, _xtext(envid))
+            return self._transact(message, sender, recipient, envid)
         except Failure:
             self._reset()
             raise
@@ -141,10 +151,12 @@ class Transport:
 
     def _transact(self, message: bytes, sender: str, recipient: str, envid: str) -> Accepted:
         client = self._begin(message, sender, envid)
-        reports = " NOTIFY=FAILURE,DELAY" if envid and client.has_extn("dsn") else ""
-        code, reply = self._ask(client, f"RCPT TO:<{recipient}>{reports}")
+        command = f"RCPT TO:<{recipient}>"
+        if envid and client.has_extn("dsn"):
+            command += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{_xtext(recipient)}"  # RFC 3461 sections 4.1 and 4.2
+        code, reply = self._ask(client, command)
         if code // 100 != 2:
-            _refuse("RCPT", code, reply, Kind.RECIPIENT_REFUSED)
+            _refuse("RCPT", code, reply, _whose_fault(reply))
         code, reply = self._ask(client, "DATA")
         if code != 354:
             _refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
@@ -202,7 +214,7 @@ class Transport:
                 raise TransportRefused(Kind.MESSAGE_MALFORMED, "8-bit message, and the server has no 8BITMIME")
             command += " BODY=8BITMIME"  # RFC 6152
         if envid and client.has_extn("dsn"):
-            command += f" RET=HDRS ENVID={envid}"
+            command += f" RET=HDRS ENVID={_xtext(envid)}"  # RFC 3461 sections 4.3 and 4.4
         code, reply = self._ask(client, command)
         if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
             _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
@@ -316,11 +328,20 @@ def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     raise TransportMisconfigured(detail, kind)
 
 
+def _whose_fault(reply: bytes) -> Kind:
+    """Whom a refusal of RCPT is about: the recipient, or what was said before it.
+
+    Postfix keeps the refusal of a client or a sender back until RCPT (smtpd_delay_reject, on by default). Taken for the
+    recipient's, such a no would end the letter for good while only our settings are wrong.
+    """
+    if _NOT_OUR_LOGIN.search(reply):
+        return Kind.TRANSPORT_LOGIN
+    return Kind.SENDER_REFUSED if _NOT_OUR_SENDER.search(reply) else Kind.RECIPIENT_REFUSED
+
+
 def _xtext(text: str) -> str:
-    """RFC 3461 section 4; raises ValueError for what cannot be an envelope identifier."""
-    if not text.isascii() or not text.isprintable() or len(text) > 100:
-        raise ValueError("an envelope identifier has at most 100 printable ASCII characters")
-    return re.sub(r"[+= ]", lambda found: f"+{ord(found[0]):02X}", text)
+    """RFC 3461 section 4: "+" and "=" would be read as syntax."""
+    return text.replace("+", "+2B").replace("=", "+3D").replace(" ", "+20")
 
 
 def _text(reply: bytes | str) -> str:

@@ -21,6 +21,13 @@ from support.wires import Proxy
 
 pytest_plugins = ("support.servers",)
 
+
+@pytest.fixture
+def server(either_server):
+    """Every promise is kept with the embedded server, and with Dovecot and Postfix."""
+    return either_server
+
+
 JIS = b"From: <taro@aozora-denki.example>\r\nSubject: =?ISO-2022-JP?B?GyRCPz9AQRsoQg==?=\r\n\r\n\x1b$B?=@A\x1b(B\r\n"
 SJIS = b"Subject: \x90\x5c\x90\xbf\r\n\r\n\x90\x5c\x90\xbf \xfa\x40\r\n"
 DOTS = b"Subject: dots\r\n\r\n.\r\n..\r\n...\r\n.a\r\n\r\n"

@@ -6,6 +6,7 @@ gone; a test process that is killed takes its Dovecot with it.
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from support.processes import die_with_parent, free_ports, wait_for_greeting
+from support.processes import children_of, die_with_parent, free_ports, reap, wait_for_greeting
 
 MAIL_USER = "mail"
 """Debian has this user always; Dovecot refuses to serve mail as root."""
@@ -123,6 +124,7 @@ class Dovecot:
         self.prefix = prefix
         self.imap_port, self.imaps_port, self.lmtp_port = free_ports(3)
         self._users: dict[str, str] = {}
+        self._times = itertools.count(1_000_000_000)
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "run").mkdir()
         (folder / "mail").mkdir()
@@ -161,12 +163,13 @@ class Dovecot:
         """End all its processes and connections; `hard` by SIGKILL, as a machine that loses its power."""
         if self._process is None:
             return
-        children = self._children() if hard else []
+        children = children_of(self._process.pid)
         self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
-        for child in children:
+        for child in children if hard else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self._process.wait(20)
+        reap(children)
         self._process = None
         # The pid file lives on for a moment while clients are attached, and the next start would refuse to begin.
         until = time.monotonic() + 10
@@ -211,16 +214,10 @@ class Dovecot:
         """Close every connection of a user, as an operator may."""
         self.doveadm("kick", address, check=False)
 
-    def _children(self) -> list[int]:
-        assert self._process is not None
-        parent = self._process.pid
-        listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [int(each) for each in listed]
-
     def _write_users(self) -> None:
-        # Written beside and renamed: Dovecot reads the file anew whenever it has changed.
+        # Written beside and renamed. Dovecot reads the file anew when its time has changed by a second or more.
         lines = [f"{address}:{{PLAIN}}{password}\n" for address, password in self._users.items()]
         fresh = self.folder / "users.new"
         fresh.write_text("".join(lines))
+        os.utime(fresh, (next(self._times),) * 2)
         fresh.rename(self.folder / "users")
-

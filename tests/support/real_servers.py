@@ -48,9 +48,7 @@ class RealMailServer:
         self.ca_file, certificate, key = _write_tls(self.folder)
         for name in ("dovecot", "postfix"):
             (self.folder / name).mkdir()
-        self.dovecot = Dovecot(
-            self.folder / "dovecot", certificate=certificate, key=key, without=without, **options
-        )
+        self.dovecot = Dovecot(self.folder / "dovecot", certificate=certificate, key=key, without=without, **options)
         self._stamper = Stamper(authserv_id, self.dovecot, clock)
         self._stamper.start()
         self._stack.callback(self._stamper.stop)
@@ -106,6 +104,11 @@ class RealMailServer:
         runs in another thread and must not call the server."""
         self._stamper.callbacks.append(callback)
 
+    def refuse(self, address: str, reply: str = "550 5.1.1 User unknown") -> None:
+        """Have delivery to an address, here or outside, fail after Postfix took the mail: Postfix then reports to the
+        envelope sender (RFC 3464). A 4xx reply keeps the mail in the queue."""
+        self._stamper.refusals[address.lower()] = reply
+
     def settle(self) -> None:
         """Return when every mail that Postfix took is delivered or refused for good."""
         self.postfix.settle(SETTLE_SECONDS)
@@ -121,9 +124,7 @@ class RealMailServer:
                 return []
             client.select_folder(self.folder_name(folder), readonly=True)
             uids = client.search("ALL")
-            return [
-                client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in sorted(uids)
-            ]
+            return [client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in sorted(uids)]
 
     def append(self, address: str, content: bytes, folder: str = "INBOX") -> None:
         """Put octets into a folder of a mailbox as they are, without SMTP and stamps; KeyError: no such mailbox."""
@@ -170,6 +171,7 @@ class RealMailServer:
             self.dovecot.kick(address)
         self.dovecot.forget_users()
         self._stamper.callbacks.clear()
+        self._stamper.refusals.clear()
         self.outside.clear()
 
 
