@@ -107,7 +107,7 @@ def open_centre(
     return Centre(
         settings=settings,
         store=store,
-        blobs=Blobs(settings.data_dir / "blobs", random_bytes),
+        blobs=blobs_of(settings, random_bytes),
         vault=Vault(settings.data_dir / "vault", random_bytes),
         audit=Audit(keys.audit_key),
         signer=keys.signer,
@@ -123,6 +123,11 @@ def open_centre(
         random_bytes=random_bytes,
         sleep=sleep,
     )
+
+
+def blobs_of(settings: Settings, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> Blobs:
+    """The stored mails and documents of a centre."""
+    return Blobs(settings.data_dir / "blobs", random_bytes)
 
 
 def profiles_of(settings: Settings) -> Mapping[str, Profile]:

@@ -6,6 +6,7 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 
@@ -86,6 +87,10 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
 
 def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
     mail = open_mail(centre.blobs.get(row.digest))
+    with centre.store.transaction() as tx:
+        if ledger.came_by_file(tx, row.id):
+            # What a server wrote above the header of a file is the word of whoever wrote the file.
+            mail = replace(mail, results=())
     opened = _open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
         outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
@@ -153,13 +158,14 @@ def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:
         post.notify(
             tx,
             centre,
-            key=f"held-mail:{row.id}",
+            key=f"held-mail:{row.id}:{now:%Y%m%dT%H%M%S}",  # released, it may be held again
             subject="処理できないメールがあります",
             lines=(
                 f"メール番号：{row.id}",
                 f"到着：{row.arrived_at.astimezone(JST):%Y-%m-%d %H:%M}",
                 f"{row.attempts}回処理を試みましたが完了できませんでした。",
                 f"メールは {centre.settings.mailbox.staff_folder} フォルダーに移します。直接ご確認ください。",
+                "システム担当者は、このメールを再処理（release）または修正して取り込むこと（export・import）ができます。",
             ),
             now=now,
         )

@@ -28,6 +28,10 @@ class Place:
     uidvalidity: int
 
 
+FROM_A_FILE = Place("file", "", 0)
+"""No account has this name: those of servers hold an @. The UID of a sighting there is the number of the mail."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailRow:
     """One mail as the ledger knows it. `folder` is where it belongs on the server once it was read."""
@@ -78,6 +82,35 @@ def add(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: da
     return added(tx, _mails, digest=digest, size=size, state="stored", arrived_at=arrived_at, stored_at=now)
 
 
+def add_file(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: datetime) -> int:
+    """A mail that an operator hands in as a file: it lies on no server, so there is nothing to file either."""
+    mail_id = add(tx, digest=digest, size=size, arrived_at=arrived_at, now=now)
+    added(
+        tx,
+        _sightings,
+        mail_id=mail_id,
+        account=FROM_A_FILE.account,
+        folder=FROM_A_FILE.folder,
+        uidvalidity=FROM_A_FILE.uidvalidity,
+        uid=mail_id,
+        seen_at=now,
+        filed_at=now,
+    )
+    return mail_id
+
+
+def came_by_file(tx: Connection, mail_id: int) -> bool:
+    """Whether a mail was only ever handed in as a file, so that no mail server of ours vouches for its header."""
+    rows = every(tx, select(_sightings.c.account).where(_sightings.c.mail_id == mail_id))
+    return {row["account"] for row in rows} == {FROM_A_FILE.account}
+
+
+def find(tx: Connection, digest: str) -> MailRow | None:
+    """The mail of these bytes, None where there is none."""
+    row = one(tx, select(_mails).where(_mails.c.digest == digest))
+    return MailRow(**row) if row is not None else None
+
+
 def get(tx: Connection, mail_id: int) -> MailRow:
     """One mail; KeyError where there is none."""
     row = one(tx, select(_mails).where(_mails.c.id == mail_id))
@@ -118,6 +151,27 @@ def settle(
         update(_mails)
         .where(_mails.c.id == mail_id, _mails.c.state == "stored")
         .values(state=state, outcome=outcome, folder=folder, reason=reason, message_id=message_id),
+    )
+
+
+def release(tx: Connection, mail_id: int) -> None:
+    """A mail that is held is to be read again, as if it had never been tried. Where it lies on the server does not
+    change: it was moved to staff, and it stays with them."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == mail_id, _mails.c.state == "held")
+        .values(state="stored", outcome="", reason="", folder="", attempts=0),
+    )
+
+
+def replace(tx: Connection, mail_id: int, *, by: int) -> None:
+    """A mail that is held is done with, because a mended copy is read in its place."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == mail_id, _mails.c.state == "held")
+        .values(state="read", outcome="replaced", reason=f"replaced by mail {by}"),
     )
 
 
