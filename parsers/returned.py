@@ -137,9 +137,8 @@ def _embedded(text: str) -> bytes:
     if start is None:
         return b""
     lines = text[start : start + _LARGEST_COPY].split("\n")
-    found = _HEADER_START.match(lines[0])
     # Quoted or indented as a whole: the marks in front of the first line stand in front of all.
-    prefix = lines[0][: found.start(1)] if found else ""
+    prefix = lines[0][: len(lines[0]) - len(lines[0].lstrip(">| \t"))]
     if prefix:
         lines = [line.removeprefix(prefix).removeprefix(prefix.rstrip()) for line in lines]
     return "\n".join(lines).encode("utf-8", "replace")
