@@ -120,6 +120,16 @@ class Mailbox:
                 sizes.update({uid: int(row[b"RFC822.SIZE"]) for uid, row in answer.items() if b"RFC822.SIZE" in row})
         return sizes
 
+    def arrivals(self, uids: Iterable[int]) -> dict[int, datetime]:
+        """INTERNALDATE of each UID, aware, UTC; a UID that is not there is not in the answer."""
+        dates: dict[int, datetime] = {}
+        for block in _blocks(list(uids)):
+            with self._talking("arrival"):
+                for uid, row in self._client.fetch(block, ["INTERNALDATE"]).items():
+                    if isinstance(row.get(b"INTERNALDATE"), datetime):
+                        dates[uid] = row[b"INTERNALDATE"].astimezone(UTC)
+        return dates
+
     def fetch(self, uids: Iterable[int]) -> Iterator[Fetched]:
         """The mails of these UIDs in their order, unmarked, batch by batch bounded by octets.
 

@@ -6,6 +6,7 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
@@ -16,12 +17,12 @@ from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 from parsers.reading import Problem, Reading
 
-from . import ledger, post
+from . import duplicates, ledger, post
 from .centre import Centre
 from .failures import MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
-from .ledger import MailRow, Place
+from .ledger import MailRow, Place, Sighting
 from .planning import JST
 from .reception import receive
 from .referral import Delivery, Opened
@@ -43,13 +44,15 @@ def place_of(centre: Centre, mailbox: Mailbox) -> Place:
 def fetch(centre: Centre, mailbox: Mailbox) -> int:
     """Step 1: store every mail of the mailbox that the ledger does not know; returns how many were new."""
     place = place_of(centre, mailbox)
+    listed = mailbox.uids()
     with centre.store.transaction() as tx:
-        known = ledger.seen(tx, place)
+        known = ledger.seen(tx, place, listed)
+    again = _reused([known[uid] for uid in listed if uid in known], mailbox)
     new = 0
-    for fetched in mailbox.fetch([uid for uid in mailbox.uids() if uid not in known]):
+    for fetched in mailbox.fetch([uid for uid in listed if uid not in known or uid in again]):
         digest = centre.blobs.put(fetched.raw)
         with centre.store.transaction() as tx:
-            new += ledger.record(
+            recorded = ledger.record(
                 tx,
                 place,
                 fetched.uid,
@@ -58,7 +61,31 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
                 arrived_at=fetched.internal_date,
                 now=centre.clock(),
             )
+            if recorded.instead_of is not None:
+                centre.audit.append(
+                    tx,
+                    "uid_reused",
+                    at=centre.clock(),
+                    actor="system",
+                    mail=recorded.mail_id,
+                    instead_of=recorded.instead_of,
+                )
+        new += recorded.new
     return new
+
+
+def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
+    """The UIDs of the ledger under which another mail may lie now, so that they are fetched once more.
+
+    Told by INTERNALDATE, which a mail keeps as long as it keeps its UID; to look at it costs one command, since hardly
+    any mail that is known still lies there. Weak: a mail under a used UID that came in the very same second.
+    """
+    dates = mailbox.arrivals([each.uid for each in listed]) if listed else {}
+    return frozenset(
+        each.uid
+        for each in listed
+        if each.internal_date is not None and dates.get(each.uid, each.internal_date) != each.internal_date
+    )
 
 
 def read(centre: Centre) -> int:
@@ -92,7 +119,9 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
             # What a server wrote above the header of a file is the word of whoever wrote the file.
             mail = replace(mail, results=())
     opened = _open_documents(centre, mail, row)
+    likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
     with centre.store.transaction() as tx:
+        ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)
         outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
         settings = centre.settings.mailbox
         ledger.settle(
@@ -101,7 +130,6 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
             state="read",
             outcome=outcome.name,
             folder=settings.staff_folder if outcome.for_staff else settings.filed_folder,
-            message_id=mail.message_id,
         )
         centre.audit.append(tx, "mail_read", at=now, actor="system", mail=row.id, outcome=outcome.name)
 

@@ -4,6 +4,7 @@ Two keys: where it was seen, (account, folder, UIDVALIDITY, UID), and what it wa
 bytes under another UID, in another folder or after a UIDVALIDITY change are another sighting of the same mail.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from . import schema
 from .store import added, changed, every, one
 
 _mails = schema.mails
+_ASKED_TOGETHER = 500  # values in one statement; SQLite takes 32,766, older ones 999
 _sightings = schema.sightings
 
 
@@ -52,29 +54,62 @@ class MailRow:
     erased_at: datetime | None = None
 
 
-def seen(tx: Connection, place: Place) -> frozenset[int]:
-    """The UIDs of this place that stand in the ledger already."""
-    query = select(_sightings.c.uid).where(*_at(place))
-    return frozenset(row["uid"] for row in every(tx, query))
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A UID that stands in the ledger; `internal_date` is None where it was noted before stage 3."""
+
+    uid: int
+    mail_id: int
+    internal_date: datetime | None
+
+
+def seen(tx: Connection, place: Place, uids: Sequence[int]) -> dict[int, Sighting]:
+    """Those of these UIDs of a place that stand in the ledger already."""
+    columns = (_sightings.c.uid, _sightings.c.mail_id, _sightings.c.internal_date)
+    found: dict[int, Sighting] = {}
+    for start in range(0, len(uids), _ASKED_TOGETHER):
+        block = uids[start : start + _ASKED_TOGETHER]
+        for row in every(tx, select(*columns).where(*_at(place), _sightings.c.uid.in_(block))):
+            found[row["uid"]] = Sighting(**row)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a fetched mail was to the ledger: `new` bytes, and the mail that stood under its UID before, if another."""
+
+    mail_id: int
+    new: bool
+    instead_of: int | None = None
 
 
 def record(
     tx: Connection, place: Place, uid: int, *, digest: str, size: int, arrived_at: datetime, now: datetime
-) -> bool:
-    """Note a sighting of stored bytes; returns whether the mail itself is new."""
+) -> Recorded:
+    """Note a sighting of stored bytes.
+
+    A UID that stands in the ledger with other bytes was given away a second time, which RFC 3501 section 2.3.1.1
+    forbids and servers do: the sighting is the new mail's from now on, the old mail keeps its row. With the same bytes
+    the mail lies there again, or still, and is to be filed again.
+    """
     row = one(tx, select(_mails.c.id).where(_mails.c.digest == digest))
     mail_id = row["id"] if row else add(tx, digest=digest, size=size, arrived_at=arrived_at, now=now)
-    added(
-        tx,
-        _sightings,
-        mail_id=mail_id,
-        account=place.account,
-        folder=place.folder,
-        uidvalidity=place.uidvalidity,
-        uid=uid,
-        seen_at=now,
-    )
-    return row is None
+    before = one(tx, select(_sightings.c.id, _sightings.c.mail_id).where(*_at(place), _sightings.c.uid == uid))
+    values = {"mail_id": mail_id, "internal_date": arrived_at, "seen_at": now, "filed_at": None}
+    if before is None:
+        added(
+            tx,
+            _sightings,
+            account=place.account,
+            folder=place.folder,
+            uidvalidity=place.uidvalidity,
+            uid=uid,
+            **values,
+        )
+        return Recorded(mail_id, new=row is None)
+    changed(tx, update(_sightings).where(_sightings.c.id == before["id"]).values(**values))
+    other = before["mail_id"] if before["mail_id"] != mail_id else None
+    return Recorded(mail_id, new=row is None, instead_of=other)
 
 
 def add(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: datetime) -> int:
@@ -142,15 +177,18 @@ def forget_attempt(tx: Connection, row: MailRow) -> None:
     changed(tx, update(_mails).where(_mails.c.id == row.id, _mails.c.state == "stored").values(attempts=row.attempts))
 
 
-def settle(
-    tx: Connection, mail_id: int, *, state: str, outcome: str, folder: str, reason: str = "", message_id: str = ""
-) -> None:
+def describe(tx: Connection, mail_id: int, *, message_id: str, likeness: str) -> None:
+    """What the mail says about itself, before it is dealt with; it decides nothing (`duplicates`)."""
+    changed(tx, update(_mails).where(_mails.c.id == mail_id).values(message_id=message_id, likeness=likeness))
+
+
+def settle(tx: Connection, mail_id: int, *, state: str, outcome: str, folder: str, reason: str = "") -> None:
     """The mail was read, or is held; `folder` is where it goes on the server."""
     changed(
         tx,
         update(_mails)
         .where(_mails.c.id == mail_id, _mails.c.state == "stored")
-        .values(state=state, outcome=outcome, folder=folder, reason=reason, message_id=message_id),
+        .values(state=state, outcome=outcome, folder=folder, reason=reason),
     )
 
 

@@ -14,6 +14,7 @@ from daemon.store import Store, every
 from support.rooms import Drawn
 
 MENDED = b"From: mended@aozora.example\r\nSubject: =?utf-8?b?55Sz6KuL?=\r\nMessage-ID: <m@x>\r\n\r\nmended\r\n"
+APPROVER = "tanaka@lra.example"
 WHY = "could not be read in 3 attempts"
 
 
@@ -188,10 +189,10 @@ def test_what_was_erased_does_not_come_back_by_import(lra, rooms, mended):
     assert (answered.code, "erased on purpose" in answered.out) == (1, True)
 
 
-def test_a_mail_from_a_file_cannot_vouch_for_itself(stage, centre_address="tanaka@lra.example"):
+def test_a_mail_from_a_file_cannot_vouch_for_itself(stage):
     """A person who may import mail must not be able to decide: the stamp above the header is the file's own word."""
-    stamp = f"Authentication-Results: mx.lra.example; auth=pass smtp.auth={centre_address}\r\nReceived: from x by y\r\n"
-    raw = f"{stamp}From: {centre_address}\r\nSubject: x\r\n\r\n承認\r\n".encode()
+    stamp = f"Authentication-Results: mx.lra.example; auth=pass smtp.auth={APPROVER}\r\nReceived: from x by y\r\n"
+    raw = f"{stamp}From: {APPROVER}\r\nSubject: x\r\n\r\n承認\r\n".encode()
     seen = []
     centre = stage.centre
     with centre.store.transaction() as tx:

@@ -6,7 +6,6 @@ gone; a test process that is killed takes its Dovecot with it.
 """
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -100,7 +99,7 @@ service lmtp {{
 PASSWORDS = """
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%Lu {folder}/users
+  args = scheme=PLAIN username_format=%Lu {folder}/users/%Lu
 }}
 """
 
@@ -124,13 +123,12 @@ class Dovecot:
         self.prefix = prefix
         self.imap_port, self.imaps_port, self.lmtp_port = free_ports(3)
         self._users: dict[str, str] = {}
-        self._times = itertools.count(1_000_000_000)
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "run").mkdir()
+        (folder / "users").mkdir()
         (folder / "mail").mkdir()
         shutil.chown(folder / "mail", MAIL_USER, MAIL_USER)
         unwanted = {each.upper() for each in without}
-        self._write_users()
         self.configuration = folder / "dovecot.conf"
         self.configuration.write_text(
             CONFIGURATION.format(
@@ -178,8 +176,9 @@ class Dovecot:
         (self.folder / "run" / "master.pid").unlink(missing_ok=True)
 
     def add_user(self, address: str, password: str) -> None:
+        # A file for each user: Dovecot looks only once a second whether one that it knows has changed.
         self._users[address.lower()] = password
-        self._write_users()
+        (self.folder / "users" / address.lower()).write_text(f"{address.lower()}:{{PLAIN}}{password}\n")
 
     def password(self, address: str) -> str:
         return self._users[address.lower()]
@@ -192,8 +191,9 @@ class Dovecot:
 
     def forget_users(self) -> None:
         """Remove every user and all mail."""
+        for address in self._users:
+            (self.folder / "users" / address).unlink()
         self._users.clear()
-        self._write_users()
         for domain in (self.folder / "mail").iterdir():
             shutil.rmtree(domain)
 
@@ -213,11 +213,3 @@ class Dovecot:
     def kick(self, address: str) -> None:
         """Close every connection of a user, as an operator may."""
         self.doveadm("kick", address, check=False)
-
-    def _write_users(self) -> None:
-        # Written beside and renamed. Dovecot reads the file anew when its time has changed by a second or more.
-        lines = [f"{address}:{{PLAIN}}{password}\n" for address, password in self._users.items()]
-        fresh = self.folder / "users.new"
-        fresh.write_text("".join(lines))
-        os.utime(fresh, (next(self._times),) * 2)
-        fresh.rename(self.folder / "users")
