@@ -54,7 +54,7 @@ _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
 
 _ENVID = re.compile(r"[ -~]{1,100}")
 
-# Postfix's own words (smtpd_check.c of every version in use), and the enhanced codes for a sender (RFC 3463 section 3.2).
+# Postfix's own words (its smtpd_check.c), and the enhanced codes about a sender (RFC 3463 section 3.2).
 _NOT_OUR_LOGIN = re.compile(rb"Relay access denied|Client host rejected|Helo command rejected", re.IGNORECASE)
 _NOT_OUR_SENDER = re.compile(rb"\A5\.1\.[78]\b|Sender address rejected", re.IGNORECASE)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.credentials import Secret
-from daemon import imap
+from daemon import incoming
 from daemon.failures import Kind, outward
 from daemon.imap import Account, Mailbox, MailboxRefused, MailboxUnavailable
 from support.servers import make_message
@@ -108,9 +108,9 @@ def test_a_missing_uid_is_not_yielded_and_disturbs_nobody(postbox):
 
 
 def test_fetching_goes_batch_by_batch_and_keeps_the_order(postbox, monkeypatch):
-    monkeypatch.setattr(imap, "BATCH_BYTES", 4000)
-    monkeypatch.setattr(imap, "BATCH_MAILS", 3)
-    monkeypatch.setattr(imap, "BATCH_UIDS", 5)
+    monkeypatch.setattr(incoming, "BATCH_BYTES", 4000)
+    monkeypatch.setattr(incoming, "BATCH_MAILS", 3)
+    monkeypatch.setattr(incoming, "BATCH_UIDS", 5)
     for number in range(12):
         postbox.receive(make_message("x" * 900 if number % 4 else "y\r\n" * 2000, subject=str(number)))
     with Mailbox.open(postbox.account()) as mailbox:
@@ -121,15 +121,15 @@ def test_fetching_goes_batch_by_batch_and_keeps_the_order(postbox, monkeypatch):
 
 
 @given(
-    sizes=st.dictionaries(st.integers(1, 60), st.integers(0, imap.BATCH_BYTES * 2), max_size=60),
+    sizes=st.dictionaries(st.integers(1, 60), st.integers(0, incoming.BATCH_BYTES * 2), max_size=60),
     uids=st.lists(st.integers(1, 60), unique=True),
 )
 def test_batches_hold_every_mail_once_and_are_bounded_by_octets_and_number(sizes, uids):
-    batches = list(imap._batches(uids, sizes))
+    batches = list(incoming.batches(uids, sizes))
     assert [uid for batch in batches for uid in batch] == [uid for uid in uids if uid in sizes]
     for batch in batches:
-        assert 1 <= len(batch) <= imap.BATCH_MAILS
-        assert len(batch) == 1 or sum(sizes[uid] for uid in batch) <= imap.BATCH_BYTES
+        assert 1 <= len(batch) <= incoming.BATCH_MAILS
+        assert len(batch) == 1 or sum(sizes[uid] for uid in batch) <= incoming.BATCH_BYTES
 
 
 def test_an_error_of_the_caller_between_two_mails_stays_the_callers(postbox):
