@@ -7,7 +7,7 @@ Trusts: nobody. Who can send us the password has it, and the certificate must no
 does not have it (128 bits) can kill nothing, however well the bounce is forged.
 Promises: the password is stored nowhere, neither here nor in what staff are shown.
 Weak: a password inside a PDF or a picture is not seen. Until the download page knows what was fetched, the fetch window
-(`policy.fetch_days`) stands for it. The mail server's own copy stays in the folder for staff.
+(`policy.fetch_days`) stands for it. What the mail server's own backups keep is beyond us.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ def take_back(tx: Connection, centre: Centre, delivery: Delivery, *, now: dateti
     """The mail without what must not be kept, when it holds a password of ours; None for every other mail.
 
     Then its certificate is revoked where it may not have been fetched yet, staff are told, and the bytes of the mail
-    are forgotten after the commit.
+    are forgotten after the commit, here and on the mail server.
     """
     letters = _letters_of(tx, centre, delivery.mail)
     if not letters:
@@ -99,7 +99,7 @@ def _take_back(tx: Connection, centre: Centre, letter: RowMapping, mail_id: int,
             "お送りしたパスワードが、不達の知らせや返信に引用されて、センターに戻ってきました。",
             "パスワードが第三者の目に触れたおそれがあります。",
             *_what_was_done(serials, unfetched=unfetched),
-            "戻ってきたメールの原本は、消去します。",
+            "戻ってきたメールの原本は、メールサーバーからも消去します。",
         ],
         now=now,
         case_id=letter["case_id"],

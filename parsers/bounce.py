@@ -27,7 +27,7 @@ __all__ = ["Action", "Cause", "DeliveryReport", "cause_of", "read_report"]
 
 # The words of a mail system stand at the top; what follows is the returned mail.
 _LONGEST_TEXT = 20_000
-# Octets and recipients of a status part that are looked at. One letter of ours has one recipient.
+# Octets of a status part, and how many parts and recipients are looked at. One letter of ours has one recipient.
 _LARGEST_STATUS = 256 * 1024
 _MOST_RECIPIENTS = 100
 
@@ -86,7 +86,7 @@ def _report_type(mail: Mail) -> str:
 def _structured(mail: Mail) -> DeliveryReport | None:
     """The report in fields: in a part of its own, in one of another name, or in the text of a broken report."""
     robot = mail.automatic is not None
-    for attachment in mail.attachments:
+    for attachment in mail.attachments[:_MOST_RECIPIENTS]:
         if _may_hold_status(attachment) and (robot or not attachment.forwarded):
             report = _read_status(_status_text(attachment), "rfc3464")
             if report is not None and (robot or attachment.content_type == "message/delivery-status"):
@@ -108,7 +108,10 @@ def _status_text(attachment: Attachment) -> str:
             data = base64.b64decode(data)
         except (binascii.Error, ValueError):
             return ""
-    return charsets.decode(data, "utf-8").text
+    # Before anything that takes longer: a mail may have hundreds of texts.
+    if b"-recipient" not in data.lower():
+        return ""
+    return data.decode("utf-8", "replace")
 
 
 def _read_status(text: str, form: str) -> DeliveryReport | None:

@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from parsers import charsets
 from parsers.attachments import Attachment, DocumentKind, kind_of
 from parsers.mail import Mail, open_mail
 
@@ -19,8 +18,10 @@ from parsers.mail import Mail, open_mail
 _MOST_OPENED = 20
 _DEEPEST = 5
 _MOST_IDS = 200
-# A password letter is a page of text. What is larger is no copy of one, or holds it within this.
+# A password letter is a page of text: a copy of one is found within the first megabyte of whatever holds it. All that
+# is read of one mail, its enclosed ones included, is bounded too: it may have hundreds of parts.
 _LARGEST_COPY = 1024 * 1024
+_MOST_READ = 8 * _LARGEST_COPY
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class Marks:
 def marks(mail: Mail) -> Marks:
     """What a mail shows of the marks of our letters; the envelope identifier stands in the delivery report."""
     found: dict[str, None] = {}
-    for inner, _ in _mails_inside(mail):
+    for inner in _mails_inside(mail):
         if inner.message_id:
             found.setdefault(inner.message_id)
-    found.update(dict.fromkeys(_MESSAGE_ID_FIELD.findall(mail.text)))
+    found.update(dict.fromkeys(_MESSAGE_ID_FIELD.findall(mail.text[:_LARGEST_COPY])))
     answered = (*reversed(mail.in_reply_to), *reversed(mail.references))
     found.update(dict.fromkeys(answered))
     addresses = dict.fromkeys(recipient.address for recipient in mail.recipients)
@@ -63,10 +64,12 @@ def own_text(mail: Mail) -> str:
 def passwords(mail: Mail) -> frozenset[str]:
     """Everything of the shape of our passwords (`ca.bundle.make_password`) that a mail holds, in any of its parts."""
     found: set[str] = set()
-    for text in _texts(mail):
-        found.update(passwords_in(text))
-    for inner, _ in _mails_inside(mail):
-        for text in _texts(inner):
+    read = 0
+    for each in (mail, *_mails_inside(mail)):
+        for text in _texts(each):
+            if read > _MOST_READ:
+                return frozenset(found)
+            read += len(text)
             found.update(passwords_in(text))
     return frozenset(found)
 
@@ -90,21 +93,27 @@ def holds_password(attachment: Attachment) -> bool:
 
 def _texts(mail: Mail) -> Iterator[str]:
     yield mail.subject
-    yield mail.text
+    yield mail.text[:_LARGEST_COPY]
     for attachment in mail.attachments:
         yield _readable(attachment)
 
 
 def _readable(attachment: Attachment) -> str:
-    """The text of an attachment as far as it is one. A document's inside (PDF, Word) is not looked into."""
+    """The text of an attachment as far as it is one. A document's inside (PDF, Word) is not looked into.
+
+    UTF-8 or else octets: what is looked for is ASCII, and guessing a character set takes a hundred times as long.
+    """
     data = attachment.data[:_LARGEST_COPY]
     if kind_of(attachment) is not DocumentKind.OTHER or b"\0" in data:
         return ""
-    return charsets.decode(data, None).text
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
-def _mails_inside(mail: Mail) -> Iterator[tuple[Mail, int]]:
-    """Every mail that a mail encloses or quotes with its header, and those inside them; with its depth."""
+def _mails_inside(mail: Mail) -> Iterator[Mail]:
+    """Every mail that a mail encloses or quotes with its header, and those inside them."""
     waiting, opened = [(mail, 0)], 0
     while waiting:
         outer, depth = waiting.pop(0)
@@ -115,12 +124,16 @@ def _mails_inside(mail: Mail) -> Iterator[tuple[Mail, int]]:
                 return
             opened += 1
             inner = open_mail(raw)
-            yield inner, depth + 1
+            yield inner
             waiting.append((inner, depth + 1))
 
 
 def _enclosed(mail: Mail) -> Iterator[bytes]:
+    left = _MOST_READ
     for attachment in mail.attachments:
+        if left <= 0:
+            break
+        left -= min(len(attachment.data), _LARGEST_COPY)
         whole = attachment.content_type in ("message/rfc822", "message/global", "text/rfc822-headers")
         whole = whole or attachment.content_type.startswith("message/global-headers")
         if whole or attachment.name.lower().endswith(".eml"):
@@ -150,7 +163,7 @@ def _embedded_at(text: str) -> int | None:
     Only fields that no person types are looked for; the lines right above that look like fields belong to it.
     """
     at, block = 0, None
-    for line in text.split("\n"):
+    for line in text[:_LARGEST_COPY].split("\n"):
         if _HEADER_START.match(line):
             return at if block is None else block
         if _HEADER_LINE.match(line):
