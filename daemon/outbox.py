@@ -32,6 +32,7 @@ from .vault import VaultError
 _log = logging.getLogger(__name__)
 _letters = schema.letters
 _LONGEST_WAIT = timedelta(hours=1)
+_STOPS_AT_ONCE = 2
 _ABOUT_SENDER = (Kind.SENDER_REFUSED, Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED)
 
 # Letters whose bytes are not kept once they were accepted: they carry a private key or its password.
@@ -67,9 +68,16 @@ def send_due(centre: Centre) -> int:
 
 def _note_interrupted(centre: Centre) -> None:
     """A letter that is still `sending` when a round begins was interrupted: its outcome is unknown, like that of a lost
-    reply. It is due at once, since nothing speaks against the mail server."""
+    reply. After a stop it is due at once, since nothing speaks against the mail server; one that is interrupted again
+    and again waits longer each time and is given up in the end, since something speaks against the letter."""
     with centre.store.transaction() as tx:
-        for letter in every(tx, select(_letters).where(_letters.c.state == LetterState.SENDING)):
+        found = every(tx, select(_letters).where(_letters.c.state == LetterState.SENDING))
+    for letter in found:
+        error = OutcomeUnknown("interrupted")
+        if letter["lost"] >= _STOPS_AT_ONCE:
+            attempt(f"letter {letter['id']}", partial(_after_lost, centre, letter, error))
+            continue
+        with centre.store.transaction() as tx:
             post.move(tx, letter, LetterEvent.LOST, lost=letter["lost"] + 1)
 
 

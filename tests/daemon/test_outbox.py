@@ -161,6 +161,21 @@ def test_a_letter_found_in_the_middle_of_a_try_goes_again_as_it_was(centre):
     assert centre.post.sent[0][1] == row_of(centre, letter)["raw"]
 
 
+def test_a_letter_that_fails_by_surprise_again_and_again_is_given_up_and_told_to_staff(centre):
+    letter = queue(centre, kind=LetterKind.QUESTION)
+    centre.post.errors = [RuntimeError("odd")] * 50
+    tries = 0
+    while row_of(centre, letter)["state"] != "failed" and tries < 100:
+        outbox.send_due(centre)
+        pass_time(centre, minutes=30)
+        tries += 1
+    centre.post.errors = []
+    row = row_of(centre, letter)
+    assert row["attempts"] == centre.settings.smtp.most_repeats + 1
+    assert outbox.send_due(centre) == len(APPROVERS)
+    assert "届いている可能性" in open_mail(centre.post.sent[-1][1]).text
+
+
 def test_a_letter_that_is_refused_for_good_is_told_to_staff_once_and_never_tried_again(centre):
     case = a_case(centre)
     letter = queue(centre, kind=LetterKind.RECEIPT, case_id=case.id)

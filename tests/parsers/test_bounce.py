@@ -322,3 +322,15 @@ def test_no_mail_makes_the_scan_slow(name):
         marks(mail)
         passwords(mail)
         assert time.process_time() - start < 10
+
+
+def test_hundreds_of_texts_are_not_all_looked_into():
+    text = "漢字 aaaaa-bbbbb-ccccc-ddddd-eeeee\n".encode() * 800
+    part = b'--O\r\nContent-Type: text/plain; name="x.txt"\r\n\r\n' + text + b"\r\n"
+    head = b'From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="O"\r\n\r\n'
+    mail = open_mail(head + part * 450 + b"--O--\r\n")
+    start = time.process_time()
+    read_report(mail)
+    marks(mail)
+    passwords(mail)
+    assert time.process_time() - start < 20
