@@ -19,6 +19,7 @@ SECURITIES = ("tls", "starttls", "plain")
 LOGINS = ("password", "xoauth2", "oauthbearer")
 GRANTS = ("client_credentials", "refresh_token")
 BUNDLES = ("modern", "legacy")
+BOUNCES = ("none", "plus", "domain")
 
 # The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
 # finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
@@ -31,6 +32,11 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "policy.lease_minutes": (1, 1_440),
     "policy.cancel_minutes": (0, 10_080),
     "mailbox.largest_mail_mb": (1, 2_000),
+    "policy.fetch_days": (1, 365),
+    "policy.answers_per_hour": (1, 10_000),
+    "policy.answers_per_day": (1, 100_000),
+    "smtp.give_up_days": (1, 30),
+    "smtp.most_repeats": (0, 20),
     "run.poll_seconds": (1, 3_600),
     "run.absence_minutes": (1, 1_440),
     "run.silence_minutes": (5, 10_080),
@@ -88,7 +94,12 @@ class MailboxSettings:
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """The submission server that letters leave by."""
+    """The submission server that letters leave by, and where reports of failure come back to.
+
+    `bounce` chooses the envelope sender: `none` is the centre's own address, `plus` local+bounce-TRACE@domain, `domain`
+    bounce-TRACE@bounce_domain. A letter that is put off is given up after `give_up_days`; one whose outcome nobody
+    knows goes again at most `most_repeats` times.
+    """
 
     host: str
     port: int = 587
@@ -97,6 +108,10 @@ class SmtpSettings:
     login: str = "password"
     password_credential: str = "smtp-password"  # noqa: S105 - the name of a credential, not its value
     ca_file: str = ""
+    bounce: str = "none"
+    bounce_domain: str = ""
+    give_up_days: int = 5
+    most_repeats: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +155,11 @@ class CaSettings:
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """The times the guide leaves open (domain notes B.2); days are calendar days."""
+    """The times the guide leaves open (domain notes B.2); days are calendar days.
+
+    `fetch_days` is how long a certificate counts as not fetched yet; beyond `answers_per_hour` and `answers_per_day`
+    one correspondent, or one case, is answered no more by itself.
+    """
 
     renewal_days: int = 30
     password_delay_minutes: int = 10
@@ -148,6 +167,9 @@ class PolicySettings:
     resubmission_days: int = 30
     lease_minutes: int = 15
     cancel_minutes: int = 0
+    fetch_days: int = 30
+    answers_per_hour: int = 20
+    answers_per_day: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +268,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "database_url", "must not hold a password: secrets are never in this file"
     yield from _door_faults(settings)
     yield from _oauth_faults(settings)
+    yield from _bounce_faults(settings)
     if settings.ca.policy_oid and not _OID.fullmatch(settings.ca.policy_oid):
         yield "ca.policy_oid", f"{settings.ca.policy_oid!r} is not an object identifier such as 1.2.392.200091.100"
     if settings.ca.bundle not in BUNDLES:
@@ -295,6 +318,19 @@ def _oauth_faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"oauth.{key}", "must begin with https://, for a secret goes there"
     if settings.smtp.login != "password" and not settings.smtp.username:
         yield "smtp.username", "is needed for a login by token"
+
+
+def _bounce_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    mode, domain = settings.smtp.bounce, settings.smtp.bounce_domain
+    if mode not in BOUNCES:
+        yield "smtp.bounce", f"{mode!r} is not one of {', '.join(BOUNCES)}"
+    if (mode == "domain") is not bool(domain):
+        yield "smtp.bounce_domain", 'is needed with bounce = "domain", and must be empty otherwise'
+    if domain and not _ADDRESS.fullmatch(f"x@{domain}"):
+        yield "smtp.bounce_domain", f"{domain!r} is not a domain name"
+    # "+bounce-" and the trace are 34 octets; a local part has 64 (RFC 5321 section 4.5.3.1.1).
+    if mode == "plus" and len(settings.centre.address.rpartition("@")[0]) > 30:
+        yield "smtp.bounce", 'the local part of centre.address is too long for "plus"; use "none" or "domain"'
 
 
 def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -17,7 +17,9 @@ from .case import CaseKind, State, final
 from .cases import Case
 from .commands import STATE_WORDS
 from .console import Answer, UsageError, aligned, described, local, opened
+from .despatch import UNSENT, LetterState
 from .draft import LetterKind
+from .letter_words import LETTER_STATES, LETTER_WORDS
 from .planning import TaskKind
 from .reading_console import application_lines
 from .store import every, one
@@ -40,62 +42,24 @@ TASK_WORDS: Mapping[TaskKind, str] = {
     TaskKind.CLOSE: "登録の終了",
 }
 TASK_STATES: Mapping[str, str] = {"pending": "未実施", "done": "済", "failed": "失敗", "cancelled": "取消"}
-LETTER_STATES: Mapping[str, str] = {"queued": "送信待ち", "sending": "送信中", "sent": "送信済み", "failed": "送信失敗"}
-LETTER_WORDS: Mapping[LetterKind, str] = {
-    LetterKind.RECEIPT: "受付",
-    LetterKind.DEFECTS: "不備",
-    LetterKind.GUIDANCE: "案内",
-    LetterKind.UNREADABLE: "読取不可",
-    LetterKind.LOCKED_FILE: "パスワード付き",
-    LetterKind.OFFICE_FILE: "Excel・Word",
-    LetterKind.PICTURE_FILE: "画像",
-    LetterKind.DOWNLOAD_LINK: "リンク",
-    LetterKind.NOT_TAKEN: "一部のファイル",
-    LetterKind.RETURNED: "差戻し",
-    LetterKind.QUESTION: "照会",
-    LetterKind.ON_HOLD: "保留中",
-    LetterKind.REJECTION: "却下",
-    LetterKind.WITHDRAWN: "取下げ",
-    LetterKind.ISSUE_NOTICE: "発行通知",
-    LetterKind.PASSWORD: "パスワード",
-    LetterKind.RENEWAL_NOTICE: "更新通知",
-    LetterKind.ISSUED_TO_APPLICANT: "発行完了",
-    LetterKind.SCHEDULED_REVOCATION: "失効予約",
-    LetterKind.REVOKED: "失効完了",
-    LetterKind.REGISTRATION_CHANGED: "登録変更完了",
-    LetterKind.ADDRESS_CHANGED_OLD: "変更前アドレスへの連絡",
-    LetterKind.CANCELLED: "解約完了",
-    LetterKind.HANDOVER_DONE: "担当変更完了",
-    LetterKind.HANDOVER_PREDECESSOR: "前任者への連絡",
-    LetterKind.APPROVAL_REQUEST: "承認依頼",
-    LetterKind.APPROVAL_REMINDER: "承認依頼の催促",
-    LetterKind.DECISION_RECORDED: "判断の確認",
-    LetterKind.DECISION_REFUSED: "返信の不受理",
-    LetterKind.REPLY_UNCLEAR: "返信の問い返し",
-    LetterKind.STAFF_NOTICE: "センターへのお知らせ",
-}
 
 
 def queue(arguments: argparse.Namespace) -> Answer:
-    """Every case that is not at its end, mail that was set aside, letters that could not be delivered."""
+    """Every case that is not at its end, mail that was set aside, letters that have not left or did not arrive."""
     now = arguments.clock()
-    letters = schema.letters
     with opened(arguments) as (_, store), store.transaction() as tx:
         waiting = cases.in_state(tx, *(state for state in State if not final(state)))
         held = every(tx, select(schema.mails).where(schema.mails.c.state == "held").order_by(schema.mails.c.id))
-        failed = every(
-            tx,
-            select(letters.c.id, letters.c.kind, letters.c.error, schema.cases.c.number)
-            .outerjoin(schema.cases, schema.cases.c.id == letters.c.case_id)
-            .where(letters.c.state == "failed")
-            .order_by(letters.c.id),
-        )
+        letters = [dict(row) for row in every(tx, _LETTERS_THAT_WAIT)]
+    unsent = [row for row in letters if row["state"] in UNSENT]
+    failed = [row for row in letters if row["state"] not in UNSENT]
     document = {
         "cases": [_case_json(case) | {"waits_for": _waits_for(case)} for case in waiting],
         "held_mails": [{"id": row["id"], "arrived_at": row["arrived_at"], "reason": row["reason"]} for row in held],
-        "failed_letters": [{"id": row["id"], "kind": row["kind"], "case": row["number"]} for row in failed],
+        "unsent_letters": [_letter_json(row) | {"not_before": row["not_before"]} for row in unsent],
+        "failed_letters": [_letter_json(row) for row in failed],
     }
-    lines = _waiting_lines(waiting, now) + _held_lines(held) + _failed_lines(failed)
+    lines = _waiting_lines(waiting, now) + _held_lines(held) + _unsent_lines(unsent, now) + _failed_lines(failed)
     return Answer("\n".join(lines) or "待っている案件はありません。", document)
 
 
@@ -115,8 +79,58 @@ def _held_lines(held: Any) -> list[str]:  # noqa: ANN401 - rows of a query
     return [f"確認が必要なメール（{len(rows)}通）", *aligned(rows)] if rows else []
 
 
-def _failed_lines(failed: Any) -> list[str]:  # noqa: ANN401 - rows of a query
-    rows = [(f"  通知 {row['id']}", LETTER_WORDS[LetterKind(row["kind"])], row["number"] or "-") for row in failed]
+_LETTERS_THAT_WAIT = (
+    select(schema.letters, schema.cases.c.number)
+    .outerjoin(schema.cases, schema.cases.c.id == schema.letters.c.case_id)
+    .where(schema.letters.c.state != LetterState.SENT)
+    .order_by(schema.letters.c.id)
+)
+
+
+def _letter_json(row: dict[str, Any]) -> dict[str, Any]:
+    keys = {
+        "id": "id",
+        "kind": "kind",
+        "number": "case",
+        "state": "state",
+        "created_at": "created_at",
+        "error": "error",
+    }
+    return {name: row[key] for key, name in keys.items()}
+
+
+def _unsent_lines(unsent: list[dict[str, Any]], now: datetime) -> list[str]:
+    rows = [
+        (
+            f"  通知 {row['id']}",
+            LETTER_WORDS[LetterKind(row["kind"])],
+            row["number"] or "-",
+            LETTER_STATES[LetterState(row["state"])],
+            f"経過 {_age(now - row['created_at'])}",
+            f"試行 {row['attempts']}回",
+        )
+        for row in unsent
+    ]
+    return [f"まだ送信していない通知（{len(rows)}通）", *aligned(rows)] if rows else []
+
+
+def _age(passed: timedelta) -> str:
+    minutes = int(passed.total_seconds()) // 60
+    if minutes < 2 * 60:
+        return f"{minutes}分"
+    return f"{minutes // 60}時間" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)}日"
+
+
+def _failed_lines(failed: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        (
+            f"  通知 {row['id']}",
+            LETTER_WORDS[LetterKind(row["kind"])],
+            row["number"] or "-",
+            LETTER_STATES[LetterState(row["state"])],
+        )
+        for row in failed
+    ]
     return [f"届けられなかった通知（{len(rows)}通）", *aligned(rows)] if rows else []
 
 
@@ -194,7 +208,7 @@ def _decision(row: RowMapping) -> tuple[str, ...]:
 
 def _letter(row: RowMapping) -> tuple[str, ...]:
     kind = LETTER_WORDS[LetterKind(row["kind"])]
-    return (f"  {kind}", row["recipient"], LETTER_STATES[row["state"]], local(row["sent_at"]))
+    return (f"  {kind}", row["recipient"], LETTER_STATES[LetterState(row["state"])], local(row["sent_at"]))
 
 
 def log(arguments: argparse.Namespace) -> Answer:

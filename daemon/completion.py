@@ -145,18 +145,22 @@ def _revoke(
     for row in covered(tx, task, now):
         if row.serial == spare:
             continue
-        if register.revoke(tx, row.serial, at=now, reason=Reason(task.detail["reason"]), now=now):
-            centre.audit.append(
-                tx,
-                "certificate_revoked",
-                at=now,
-                actor="issuer",
-                case_id=case.id,
-                serial=row.serial,
-                reason=task.detail["reason"],
-            )
+        reason = Reason(task.detail["reason"])
+        if revoke_one(tx, centre, row.serial, reason=reason, case_id=case.id, actor="issuer", now=now):
             revoked.append(row)
     return revoked
+
+
+def revoke_one(
+    tx: Connection, centre: Centre, serial: str, *, reason: Reason, case_id: int | None, actor: str, now: datetime
+) -> bool:
+    """Revoke one certificate at once and write it into the log; False when that has been done already."""
+    if not register.revoke(tx, serial, at=now, reason=reason, now=now):
+        return False
+    centre.audit.append(
+        tx, "certificate_revoked", at=now, actor=actor, case_id=case_id, serial=serial, reason=reason.value
+    )
+    return True
 
 
 def _note_applicant(tx: Connection, case: Case, issued: Issued | None) -> None:

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     MAILBOX_CERTIFICATE = "mailbox_certificate"
     MAILBOX_FOLDER = "mailbox_folder"
     TRANSPORT_UNAVAILABLE = "transport_unavailable"
+    LETTER_DEFERRED = "letter_deferred"
     TRANSPORT_LOGIN = "transport_login"
     TRANSPORT_CERTIFICATE = "transport_certificate"
     SENDER_REFUSED = "sender_refused"
@@ -86,6 +87,12 @@ TABLE: dict[Kind, Row] = {
         "The mail server cannot be reached or asks to try later; nothing was sent.",
         timedelta(minutes=5),
         in_place=True,
+    ),
+    # Not repeated in place: a server that puts off one recipient (greylisting, a full mailbox) means minutes.
+    Kind.LETTER_DEFERRED: Row(
+        Consequence.RETRY,
+        "The mail server asks to try this one letter later; nothing was sent.",
+        timedelta(minutes=5),
     ),
     Kind.TRANSPORT_LOGIN: Row(
         Consequence.ALARM,
@@ -141,8 +148,8 @@ class MailboxRefused(Failure):
 
 
 class TransportUnavailable(Failure):
-    """The message was not sent, for a reason that has nothing to do with it; it stays queued. Temporary for
-    Kind.TRANSPORT_UNAVAILABLE (a 4xx reply, no connection)."""
+    """The message was not sent and stays queued. Kind.TRANSPORT_UNAVAILABLE: no connection, or a 4xx reply that has
+    nothing to do with it; Kind.LETTER_DEFERRED: a 4xx reply to its recipient or its content."""
 
     def __init__(self, detail: str = "", kind: Kind = Kind.TRANSPORT_UNAVAILABLE) -> None:
         super().__init__(kind, detail)

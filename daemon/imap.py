@@ -207,6 +207,16 @@ class Mailbox:
                 if self._client.search(["UID", str(uid)]):
                     raise
 
+    def erase(self, uid: int) -> None:
+        """Delete a mail that must not be kept. A UID that is no longer there is no error. Raises as `file` does.
+
+        Weak: on a server without UIDPLUS it is only flagged as deleted while others have flagged mail too.
+        """
+        if self._account.readonly:
+            raise ValueError("a mailbox that is open for reading only erases nothing")
+        with self._talking("erase"):
+            self._delete(uid)
+
     def wait(self, seconds: float, wake_fd: int | None = None) -> bool:
         """Wait for news at most `seconds` (and at most LONGEST_IDLE), or until `wake_fd` can be read.
 
@@ -325,8 +335,11 @@ class Mailbox:
 
     def _copy_and_delete(self, uid: int, name: str) -> None:
         # RFC 6851 section 3.3 describes this replacement of MOVE. Only what was copied is deleted.
+        self._client.copy([uid], name)
+        self._delete(uid)
+
+    def _delete(self, uid: int) -> None:
         client = self._client
-        client.copy([uid], name)
         client.add_flags([uid], [imapclient.DELETED], silent=True)
         if client.has_capability("UIDPLUS"):
             client.uid_expunge([uid])

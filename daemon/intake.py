@@ -210,7 +210,8 @@ def erase(centre: Centre) -> int:
 
 
 def file(centre: Centre, mailbox: Mailbox) -> int:
-    """Move every settled mail to its folder; returns how many. A mail that is gone already counts as moved.
+    """Move every settled mail to its folder; returns how many. A mail that is gone already counts as moved; one whose
+    bytes are to be forgotten is deleted there too.
 
     One mail that the server will not move holds up no other; after a few the server itself is taken for the reason.
     Raises the last MailboxUnavailable when any could not be moved.
@@ -221,7 +222,10 @@ def file(centre: Centre, mailbox: Mailbox) -> int:
     trouble: list[MailboxUnavailable] = []
     for row in rows:
         try:
-            mailbox.file(row["uid"], row["target"])
+            if row["forgotten"]:
+                mailbox.erase(row["uid"])
+            else:
+                mailbox.file(row["uid"], row["target"])
         except MailboxUnavailable as error:
             trouble.append(error)
             if len(trouble) == MOST_ATTEMPTS:

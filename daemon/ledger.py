@@ -236,9 +236,15 @@ def note_erased(tx: Connection, mail_id: int, *, now: datetime) -> None:
 
 
 def unfiled(tx: Connection, place: Place) -> list[RowMapping]:
-    """Sightings of settled mails that still lie where they were seen: `id`, `uid`, `target`."""
+    """Sightings of settled mails that still lie where they were seen: `id`, `uid`, `target`, and
+    `forgotten` where the mail must not be kept anywhere."""
     query = (
-        select(_sightings.c.id, _sightings.c.uid, _mails.c.folder.label("target"))
+        select(
+            _sightings.c.id,
+            _sightings.c.uid,
+            _mails.c.folder.label("target"),
+            _mails.c.erasure_asked_at.is_not(None).label("forgotten"),
+        )
         .join(_mails, _mails.c.id == _sightings.c.mail_id)
         .where(*_at(place), _sightings.c.filed_at.is_(None), _mails.c.state != "stored")
         .order_by(_sightings.c.id)

@@ -1,14 +1,20 @@
 """Queueing letters: the one way by which anything of ours becomes a mail (docs/letters.md says which goes when)."""
 
+import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
+from sqlalchemy.engine import RowMapping
 
-from . import envelope, schema, staff_letters
+from parsers.returned import passwords_in
+
+from . import despatch, envelope, return_path, schema, staff_letters
 from .centre import Centre
+from .despatch import LetterEvent, LetterState
 from .letters import Draft, Enclosure, LetterKind
-from .store import added, one
+from .store import added, changed, one
 
 _letters = schema.letters
 
@@ -29,11 +35,14 @@ def queue(
     after: int | None = None,
     after_seconds: int = 0,
     not_before: datetime | None = None,
+    answer: bool = False,
 ) -> int:
     """Queue one letter in the running transaction; `key` is unique, so no letter is ever owed twice.
 
-    A password letter is sealed at once: its text is in no row and no log in the clear. With `after`, it leaves that
-    many seconds after the other letter was accepted, never before. Returns the letter's id.
+    A password letter is sealed at once: its text is in no row and no log in the clear, only a keyed hash of the
+    password stays, by which a copy that comes back is known. With `after`, a letter leaves that many seconds after the
+    other was accepted, never before. `answer` marks what answers a mail by itself: those are counted (`answers`).
+    Returns the letter's id.
     """
     message_id = envelope.message_id(centre.random_bytes, centre.office.address.rpartition("@")[2])
     raw = envelope.compose(
@@ -45,7 +54,10 @@ def queue(
         in_reply_to=in_reply_to,
         references=(in_reply_to,) if in_reply_to else (),
     )
-    seal_key, sealed = centre.vault.seal(raw) if draft.kind is LetterKind.PASSWORD else (None, None)
+    seal_key, sealed, secret_hash = None, None, None
+    if draft.kind is LetterKind.PASSWORD:
+        seal_key, sealed = centre.vault.seal(raw)
+        secret_hash = next((fingerprint(centre.token_key, word) for word in passwords_in(draft.body)), None)
     letter_id = added(
         tx,
         _letters,
@@ -57,7 +69,10 @@ def queue(
         raw=None if sealed else raw,
         sealed=sealed,
         seal_key=seal_key,
-        state="queued",
+        trace=return_path.new_trace(centre.random_bytes),
+        secret_hash=secret_hash,
+        answer=int(answer),
+        state=LetterState.QUEUED,
         not_before=not_before or now,
         after_id=after,
         after_seconds=after_seconds,
@@ -67,6 +82,29 @@ def queue(
         tx, "letter_queued", at=now, actor="system", case_id=case_id, letter=letter_id, letter_kind=draft.kind
     )
     return letter_id
+
+
+def fingerprint(key: bytes, password: str) -> str:
+    """What is kept of a password: a hash under the key that the database does not hold."""
+    return hmac.new(key, b"password\0" + password.encode(), "sha256").hexdigest()
+
+
+def move(tx: Connection, letter: RowMapping, event: LetterEvent, **values: Any) -> RowMapping:  # noqa: ANN401 - columns
+    """Carry a move of the table in `despatch` to the row, with further columns; returns the row as it is now.
+
+    Raises IllegalLetterMove, or Conflict when somebody else has moved it meanwhile.
+    """
+    state = LetterState(letter["state"])
+    changed(
+        tx,
+        update(_letters)
+        .where(_letters.c.id == letter["id"], _letters.c.state == state)
+        .values(state=despatch.move(state, event), **values),
+    )
+    row = one(tx, select(_letters).where(_letters.c.id == letter["id"]))
+    if row is None:
+        raise LookupError(f"letter {letter['id']} is gone")
+    return row
 
 
 def notify(
@@ -79,17 +117,33 @@ def notify(
     now: datetime,
     case_id: int | None = None,
     enclosures: Sequence[Enclosure] = (),
+    besides: str = "",
 ) -> None:
-    """Tell every approver what a person must know or look at; one mail each, one recipient a mail."""
+    """Tell every approver (but `besides`) what a person must know or look at; one mail each, one recipient a mail."""
     draft = staff_letters.staff_notice(centre.office, subject=subject, lines=lines, enclosures=enclosures)
-    tell_staff(tx, centre, draft, key=key, now=now, case_id=case_id)
+    tell_staff(tx, centre, draft, key=key, now=now, case_id=case_id, besides=besides)
+
+
+def told(tx: Connection, key: str) -> bool:
+    """Whether staff were told under this key already."""
+    found = select(_letters.c.id).where(_letters.c.key.startswith(f"staff:{key}:", autoescape=True)).limit(1)
+    return one(tx, found) is not None
 
 
 def tell_staff(
-    tx: Connection, centre: Centre, draft: Draft, *, key: str, now: datetime, case_id: int | None = None
+    tx: Connection,
+    centre: Centre,
+    draft: Draft,
+    *,
+    key: str,
+    now: datetime,
+    case_id: int | None = None,
+    besides: str = "",
 ) -> None:
-    """The same letter to every approver."""
+    """The same letter to every approver, or to every one but the address `besides`."""
     for approver in centre.settings.approvers:
+        if approver.address.lower() == besides.lower():
+            continue
         queue(
             tx,
             centre,

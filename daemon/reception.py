@@ -16,7 +16,7 @@ from parsers.mail import Mail
 from parsers.reading import Application
 from parsers.reply import find_case_number
 
-from . import approval, assessment, cases, letters, post, ppap, replies, unfit
+from . import approval, assessment, bounces, cases, letters, password_returns, post, ppap, replies, unfit
 from .answers import answer
 from .assessment import Assessment
 from .case import CaseKind, Event, State
@@ -36,10 +36,20 @@ class Outcome:
 
 
 def receive(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:
-    """Deal with one mail. The order matters: a reply with a token first, then forms, then everything else."""
+    """Deal with one mail. What of ours it brings back is looked at first, whatever else it is."""
+    kept = password_returns.take_back(tx, centre, delivery, now=now)
+    reported = bounces.settle(tx, centre, delivery.mail, delivery.row.id, now=now)
+    outcome = _deal(tx, centre, kept or delivery, reported, now=now)
+    return outcome if kept is None else replace(outcome, for_staff=True)
+
+
+def _deal(tx: Connection, centre: Centre, delivery: Delivery, reported: str | None, *, now: datetime) -> Outcome:
+    """The order matters: a reply with a token first, then forms, then everything else."""
     mail = delivery.mail
     if delivery.own and not delivery.opened:
         return Outcome("own_mail", for_staff=True)
+    if reported is not None and not delivery.forms() and not delivery.pictured:
+        return Outcome(reported, for_staff=reported.startswith("delivery_failed"))
     if replies.concerns_decision(centre, mail) and not delivery.is_report:
         name = replies.handle(tx, centre, mail, delivery.row, now=now)
         return Outcome(name, for_staff=name.startswith("refused"))

@@ -134,7 +134,7 @@ def show(
         centre,
         key=f"mail:{delivery.row.id}:{subject}",
         subject=subject,
-        lines=[*head, *(without_passwords(line) for line in lines)],
+        lines=[without_passwords(line) for line in (*head, *lines)],
         now=now,
         case_id=case_id,
         enclosures=enclosures,

@@ -21,7 +21,7 @@ from parsers.authentication import Evidence
 from parsers.mail import Mail, documents
 from parsers.reply import Command, Unclear, Verb, find_case_number, find_token, read_command
 
-from . import approval, cases, commands, post, schema, staff_letters
+from . import answers, approval, cases, commands, post, schema, staff_letters
 from .assessment import assess
 from .case import Event, State
 from .cases import Case
@@ -280,7 +280,7 @@ def _tell(reply: _Reply, approver: Approver, words: Command) -> str:
 
 
 def _answer(reply: _Reply, approver: Approver, draft: Draft, name: str) -> None:
-    post.queue(
+    answers.send(
         reply.tx,
         reply.centre,
         draft,

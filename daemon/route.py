@@ -135,7 +135,9 @@ def refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     if code in _LOGIN_CODES:
         raise TransportMisconfigured(detail, Kind.TRANSPORT_LOGIN)
     if code // 100 != 5:
-        raise TransportUnavailable(detail)
+        # 421 is the server's farewell, whatever command it answers (RFC 5321 section 3.8).
+        about_letter = kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED) and code != 421
+        raise TransportUnavailable(detail, Kind.LETTER_DEFERRED if about_letter else Kind.TRANSPORT_UNAVAILABLE)
     if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
         raise TransportRefused(kind, detail, text)
     raise TransportMisconfigured(detail, kind)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from ca.register import Instant, metadata
 
 from .case import CaseKind, State
+from .despatch import LetterState
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -290,7 +292,17 @@ letters = Table(
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("error", String, nullable=False, server_default=""),
-    _one_of("state", "queued", "sending", "sent", "failed"),
+    # 128 random bits: the envelope identifier and the bounce address of this letter (daemon.return_path).
+    Column("trace", String(26), unique=True),
+    # Keyed hash of the password in a password letter: knows a copy that comes back, opens nothing.
+    Column("secret_hash", String(64), index=True),
+    # The limit on being put off counts from the first try; how often the outcome of a try was unknown.
+    Column("tried_at", Instant),
+    Column("lost", Integer, nullable=False, server_default="0"),
+    # What answers a mail by itself: counted against the ceiling of its correspondent and case (daemon.answers).
+    Column("answer", Integer, nullable=False, server_default="0"),
+    Index("ix_letters_answers", "answer", "created_at"),
+    _one_of("state", *LetterState),
     sqlite_autoincrement=True,
 )
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from parsers.attachments import SMALL_IMAGE, DocumentKind
 from parsers.links import has_download_link
 
-from . import letters, post
+from . import answers, letters
 from .centre import Centre
 from .letters import Draft
 from .referral import Delivery, show
@@ -29,7 +29,7 @@ def kinds_of(delivery: Delivery) -> list[str]:
 def answer(tx: Connection, centre: Centre, delivery: Delivery, draft: Draft, now: datetime) -> None:
     """The one answer to a mail as such; nobody is answered where we may not (`Delivery.answerable`)."""
     if delivery.answerable:
-        post.queue(
+        answers.send(
             tx,
             centre,
             draft,

@@ -164,6 +164,10 @@ def approver(address: str) -> dict:
         ("mailbox.host", " ", "must not be empty"),
         ("smtp.port", 0, "not a port"),
         ("mailbox.port", 65536, "not a port"),
+        ("smtp.bounce", "verp", "not one of none, plus, domain"),
+        ("smtp.bounce", "domain", 'is needed with bounce = "domain"'),
+        ("smtp.bounce_domain", "back.lra.example", "must be empty otherwise"),
+        ("smtp", {"host": "x", "bounce": "domain", "bounce_domain": "a b"}, "not a domain name"),
         ("mailbox.filed_folder", "INBOX", "three different folders"),
         ("mailbox.staff_folder", "", "three different folders"),
         ("ca.policy_oid", "1.2.my", "not an object identifier"),
@@ -177,20 +181,23 @@ def test_what_cannot_work_is_refused_with_the_reason(path, value, sentence):
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_bounce_address_must_fit_into_a_local_part():
+    raw = changed("centre.address", f"{'a' * 31}@lra.example") | {"smtp": {"host": "x", "bounce": "plus"}}
+    with pytest.raises(SettingsError, match="too long"):
+        build(raw, base=Path())
+    raw["smtp"]["bounce"] = "none"
+    build(raw, base=Path())
+
+
 @pytest.mark.parametrize(("name", "limits"), LIMITS.items())
 def test_a_number_outside_its_limits_is_refused(name, limits):
     block, key = name.split(".")
     least, most = limits
     for value in (least - 1, most + 1):
         with pytest.raises(SettingsError, match=rf"{name}: {value} is not between {least} and {most}"):
-            build(example() | {block: example().get(block, {}) | {key: value}}, base=Path())
+            build(changed(name, value), base=Path())
     for value in limits:
-        assert (
-            getattr(
-                getattr(build(example() | {block: example().get(block, {}) | {key: value}}, base=Path()), block), key
-            )
-            == value
-        )
+        assert getattr(getattr(build(changed(name, value), base=Path()), block), key) == value
 
 
 def test_every_number_of_policy_has_its_limits():

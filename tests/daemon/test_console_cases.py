@@ -1,5 +1,7 @@
 """`queue`, `show` and `log`: what staff see of the cases."""
 
+import re
+
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -7,6 +9,7 @@ from daemon.case import State, final
 from daemon.case_console import LETTER_STATES, LETTER_WORDS, TASK_STATES, TASK_WORDS, WAITS_FOR
 from daemon.demo.stage import APPROVERS
 from daemon.demo.story import HANAKO
+from daemon.despatch import LetterState
 from daemon.letters import LetterKind
 from daemon.line_breaking import columns
 from daemon.planning import TaskKind
@@ -63,6 +66,21 @@ def test_the_queue_shows_held_mail_and_letters_that_could_not_be_delivered(lra, 
     document = lra("queue", "--json").document
     assert [row["id"] for row in document["held_mails"]] == [1]
     assert document["failed_letters"][0]["case"] == finished.issued
+
+
+def test_the_queue_shows_letters_that_have_not_left_with_their_age(lra, copied):
+    change(copied, "UPDATE letters SET state = 'unknown', attempts = 2 WHERE id = 1")
+    change(copied, "UPDATE letters SET state = 'bounced' WHERE id = 2")
+    shown = lra("queue").out
+    (line,) = [each for each in shown.splitlines() if "通知 1 " in each]
+    assert "送信結果不明" in line
+    assert "試行 2回" in line
+    assert re.search(r"経過 \d+(?:分|時間|日)", line)
+    assert "まだ送信していない通知（1通）" in shown
+    assert "不達" in shown
+    document = lra("queue", "--json").document
+    assert [(row["id"], row["state"]) for row in document["unsent_letters"]] == [(1, "unknown")]
+    assert [(row["id"], row["state"]) for row in document["failed_letters"]] == [(2, "bounced")]
 
 
 def test_an_empty_queue_says_so(lra, copied):
@@ -163,4 +181,4 @@ def test_every_state_kind_and_letter_has_its_word():
     assert set(TASK_WORDS) == set(TaskKind)
     assert set(LETTER_WORDS) == set(LetterKind)
     assert set(TASK_STATES) == {"pending", "done", "failed", "cancelled"}
-    assert set(LETTER_STATES) == {"queued", "sending", "sent", "failed"}
+    assert set(LETTER_STATES) == set(LetterState)

@@ -156,6 +156,19 @@ def test_a_mail_is_filed_into_a_folder_that_is_made(postbox, folder):
     assert postbox.messages() == []
 
 
+def test_a_mail_that_must_not_be_kept_is_deleted_and_no_other(postbox):
+    for number in range(3):
+        postbox.receive(make_message(f"{number}"))
+    with Mailbox.open(postbox.account()) as mailbox:
+        first, second, third = mailbox.uids()
+        mailbox.erase(second)
+        mailbox.erase(second)
+        assert mailbox.uids() == [first, third]
+    assert len(postbox.messages()) == 2
+    with Mailbox.open(postbox.account(), readonly=True) as mailbox, pytest.raises(ValueError, match="erases nothing"):
+        mailbox.erase(first)
+
+
 def test_filing_a_mail_that_is_gone_is_no_error(postbox):
     postbox.receive(make_message())
     with Mailbox.open(postbox.account()) as mailbox:

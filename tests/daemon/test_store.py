@@ -5,13 +5,14 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from ca.register import guards
 from daemon import schema
-from daemon.store import Conflict, Store, StoreError, added, changed, every, next_number, one
+from daemon.store import Conflict, Store, StoreError, added, alembic_config, changed, every, next_number, one
 from support.centres import START
 
 COUNTERS = schema.counters
@@ -185,3 +186,42 @@ def test_a_url_that_cannot_be_used_is_refused_without_being_repeated(url):
     with pytest.raises(StoreError) as refused:
         Store(url)
     assert "hunter2" not in str(refused.value)
+
+
+def test_letters_of_an_earlier_version_come_through_the_migration_with_what_follows_them(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'older.sqlite'}")
+    config = alembic_config()
+
+    def upgrade(to):
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, to)
+
+    upgrade("5c30e60db610")
+    columns = "id, key, kind, recipient, message_id, raw, state, not_before, after_id, created_at"
+    with store.engine.begin() as connection:
+        for values in (
+            "1, 'notice', 'issue_notice', 'a@b.example', '<1@x>', x'00ff', 'sent', '2026', NULL, '2026'",
+            "2, 'password', 'password', 'a@b.example', '<2@x>', NULL, 'queued', '2026', 1, '2026'",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO letters ({columns}) VALUES ({values})")
+    upgrade("head")
+    store.check()
+    with store.engine.begin() as connection:
+        rows = connection.exec_driver_sql(f"SELECT {columns}, trace, lost, answer FROM letters ORDER BY id").all()
+        assert [row[:2] for row in rows] == [(1, "notice"), (2, "password")]
+        assert (rows[0][5], rows[1][8]) == (b"\x00\xff", 1)
+        assert rows[0][10:] == (None, 0, 0)
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        connection.exec_driver_sql("UPDATE letters SET state = 'unknown' WHERE id = 2")
+        with pytest.raises(IntegrityError):
+            connection.exec_driver_sql("UPDATE letters SET after_id = 9 WHERE id = 2")
+        with pytest.raises(IntegrityError):
+            connection.exec_driver_sql("UPDATE letters SET state = 'lost' WHERE id = 2")
+        # Numbers go on: AUTOINCREMENT never gives one twice.
+        connection.exec_driver_sql(
+            "INSERT INTO letters (key, kind, recipient, message_id, state, not_before, created_at) "
+            "VALUES ('c', 'receipt', 'a@b.example', '<3@x>', 'queued', '2026', '2026')"
+        )
+        assert connection.exec_driver_sql("SELECT max(id) FROM letters").scalar_one() == 3
+    store.close()

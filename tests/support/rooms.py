@@ -36,10 +36,12 @@ class Post:
 
     errors: list[BaseException | None] = field(default_factory=list)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
+    envelopes: list[tuple[str, str]] = field(default_factory=list)
     tries: int = 0
 
-    def send(self, message: bytes, *, sender: str, recipient: str) -> None:
+    def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> None:
         self.tries += 1
+        self.envelopes.append((sender, envid))
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
