@@ -1,0 +1,41 @@
+"""Servers as child processes of a test: free ports, waiting until one speaks, ending with the test."""
+
+import ctypes
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+START_SECONDS = 20.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent ends, however it ends (prctl(2)); runs in the child before exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback nobody listens on now."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [each.getsockname()[1] for each in held]
+    finally:
+        for each in held:
+            each.close()
+
+
+def wait_for_greeting(process: subprocess.Popen[bytes] | None, port: int, log: Path) -> None:
+    """Return when a server has greeted on `port`. Raises RuntimeError with the end of its log when it does not."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and (process is None or process.poll() is None):
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+                if sock.recv(1):
+                    return
+        except OSError:
+            time.sleep(0.01)
+    told = log.read_text(errors="replace")[-2000:] if log.exists() else "no log"
+    raise RuntimeError(f"nobody greets on port {port}: {told}")
