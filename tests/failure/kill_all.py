@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -53,12 +53,14 @@ class Outcome:
 class Theatre:
     """One worker: a template, a process to fork services from, and the end that every life must have."""
 
-    def __init__(self, folder: Path, server: str) -> None:
+    def __init__(
+        self, folder: Path, server: str, *, registered: Centres | None = None, zygote: Zygote | None = None
+    ) -> None:
         self.folder, self.server = folder, server
         self.memory = folder / "memory"
         self.memory.mkdir(exist_ok=True)
-        self.registered = Centres(folder / "registered")
-        self.zygote = Zygote()
+        self.registered = registered or Centres(folder / "registered")
+        self.zygote = zygote or Zygote()
         self.end: End | None = None
         self._lives = 0
 
@@ -69,7 +71,8 @@ class Theatre:
         register_hanako(centres, folder / "registered")
         centres.reader.end()
 
-    def play(self, kind: str, plan: Plan) -> Outcome:
+    def play(self, kind: str, plan: Plan, *, spoil: Callable[[KilledLife], None] | None = None) -> Outcome:
+        """One life; `spoil` is what a test of the judge does to its end."""
         self._lives += 1
         folder = self.folder / f"life-{os.getpid()}-{self._lives}"
         outcome = Outcome(self.server, kind, {"kills": dict(plan.kills), "moments": dict(plan.moments)})
@@ -80,6 +83,8 @@ class Theatre:
                 life = KilledLife(self.zygote, self.registered, folder, world, clock, plan)
                 with closing(life):
                     life.live()
+                    if spoil is not None:
+                        spoil(life)
                     end, outcome.faults = life.judge()
                 outcome.kills, outcome.places, outcome.spent = life.kills, life.places, life.spent
                 outcome.repeated, outcome.abandoned = life.repeated, life.abandoned
@@ -171,7 +176,8 @@ def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: 
 
         first.play("warm", Plan(memory=first.memory))
         counted = note(first.play("undisturbed", Plan(counting=True, memory=first.memory)))
-        quick = first.play("timed", Plan(memory=first.memory))
+        timed = [first.play("timed", Plan(memory=first.memory)) for _ in range(3)]
+        spent = {phase: min(outcome.spent[phase] for outcome in timed) for phase in PHASES}
         first.close()
         if counted.faults:
             print(f"the undisturbed life is not in order: {counted.faults}", file=sys.stderr)
@@ -180,7 +186,6 @@ def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: 
         if most_places:
             plans = random.Random(seed).sample(plans, min(most_places, len(plans)))
         orders = [("place", plan) for plan in plans]
-        orders += [("moment", plan) for plan in random_plans(quick.spent, first.memory, count=random_kills, seed=seed)]
         wanted = {(phase, number) for plan in plans for phase, number in plan.kills.items()}
         numbered = _numbered(counted.places)
         bad = 0
@@ -190,6 +195,14 @@ def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: 
                 note(outcome)
                 bad += bool(outcome.faults)
                 wanted -= _struck(outcome, numbered)
+            left, batch = random_kills, 0
+            while left > 0:
+                # A moment may lie behind the end of a phase and kill nobody; so there are more moments than kills.
+                moments = random_plans(spent, first.memory, count=left, seed=seed + batch)
+                for outcome in pool.imap_unordered(_play, [("moment", plan) for plan in moments]):
+                    left -= sum(kill.endswith("from outside") for kill in note(outcome).kills)
+                    bad += bool(outcome.faults)
+                batch += 1
             again = [("place", Plan({phase: number}, memory=first.memory)) for phase, number in sorted(wanted)]
             for outcome in pool.imap_unordered(_play, again):
                 note(outcome)

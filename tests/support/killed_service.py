@@ -22,7 +22,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,7 @@ class Wanted:
     kills: dict[str, int]
     counting: bool = False
     memory: str | None = None
+    jumps: dict[str, tuple[int, float]] = field(default_factory=dict)
     phase: str = "start"
 
 
@@ -108,12 +109,15 @@ class Service:
 
     def __init__(self, wanted: Wanted, line: Line, keys: Any) -> None:
         self.wanted, self.line, self.keys = wanted, line, keys
-        self.phase, self.passed = wanted.phase, 0
+        self.phase, self.passed, self.readings = wanted.phase, 0, 0
         self.stopping = threading.Event()
         self._clock = os.open(wanted.clock, os.O_RDONLY)
 
     def clock(self) -> datetime:
-        return datetime.fromtimestamp(CLOCK.unpack(os.pread(self._clock, CLOCK.size, 0))[0], UTC)
+        self.readings += 1
+        since, seconds = self.wanted.jumps.get(self.phase, (0, 0.0))
+        time = CLOCK.unpack(os.pread(self._clock, CLOCK.size, 0))[0]
+        return datetime.fromtimestamp(time + (seconds if self.readings >= since else 0.0), UTC)
 
     def touch(self, label: str) -> None:
         self.passed += 1
@@ -132,7 +136,7 @@ class Service:
             verb, _, phase = self.line.hear().partition(" ")
             if verb == "stop":
                 self.stopping.set()
-            self.phase, self.passed = phase, 0
+            self.phase, self.passed, self.readings = phase, 0, 0
 
         loop._wait = wait
         kill_points.lay(self.touch)
@@ -208,3 +212,4 @@ def _become(wanted: Wanted, line: Line, keys: Any) -> None:
 
 if __name__ == "__main__":
     Zygote().serve(socket.socket(fileno=int(sys.argv[1])))
+    os._exit(0)  # a library complains on the way out of an interpreter whose modules are still in use

@@ -5,6 +5,7 @@ started again on what is on disk and on the mail server, works first at the very
 lease, and the life goes on. `end_of` and `faults_of` then say whether anything is missing, or was done twice.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from daemon.demo.server import MailServer
@@ -27,6 +29,7 @@ from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock, S
 from daemon.demo.story import AOZORA
 from support.centres import PEOPLE, START, Centres, form
 from support.killed_service import CLOCK, Wanted
+from support.real_servers import RealMailServer
 from support.stops import End, abandoned_of, end_of, faults_of, repeated_of
 
 TESTS = Path(__file__).parents[1]
@@ -150,11 +153,39 @@ class Embedded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
 
+    def settle(self) -> None:
+        """Its 250 means that the mail lies in the mailbox."""
+
     def close(self) -> None:
         self._server.stop()
 
 
-WORLDS: dict[str, Callable[[Clock], Any]] = {"embedded": Embedded}
+class Real:
+    """Dovecot and Postfix as the world of one life; they are started once, and each life begins with empty mailboxes."""
+
+    name = "dovecot-postfix"
+    _running: RealMailServer | None = None
+    _clock: Clock
+
+    def __init__(self, clock: Clock) -> None:
+        Real._clock = clock
+        if Real._running is None:
+            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=lambda: Real._clock())
+            started.start()
+            atexit.register(started.close)
+            Real._running = started
+        self._server = Real._running
+        for address in (CENTRE, *APPROVERS, *PEOPLE):
+            self._server.add_mailbox(address, PASSWORD)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def close(self) -> None:
+        self._server.wipe()
+
+
+WORLDS: dict[str, Callable[[Clock], Any]] = {each.name: each for each in (Embedded, Real)}
 
 
 @dataclass
@@ -165,6 +196,16 @@ class Plan:
     moments: dict[str, tuple[float, ...]] = field(default_factory=dict)
     counting: bool = False
     memory: Path | None = None
+    jumps: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """By phase: from which reading of the clock on it is how many seconds wrong, within the service alone."""
+
+
+Deed = Callable[["KilledLife"], None]
+_NOTHING: Mapping[str, Deed] = MappingProxyType({})
+
+
+def _rest(_life: "KilledLife") -> None:
+    """Nothing happens."""
 
 
 class KilledLife:
@@ -192,6 +233,7 @@ class KilledLife:
         self.stage = Stage(folder, server, None, clock, lambda _: None)
         server.on_delivery(self.stage.deliveries.append)
         self._time = folder / "clock"
+        self.wrong = 0.0
         self._tick()
         self._arms = dict(plan.kills)
         self._moments = {phase: list(moments) for phase, moments in plan.moments.items()}
@@ -203,9 +245,19 @@ class KilledLife:
         else:
             self.delivered.append(delivery)
 
+    def pass_time(self, phase: str, **by: float) -> None:
+        """Time passes, and the service works."""
+        self._tick(**by)
+        self.work(phase)
+
+    def set_wrong(self, seconds: float) -> None:
+        """From now on the service's clock is so much ahead of the true one."""
+        self.wrong = seconds
+        self._tick()
+
     def _tick(self, **by: float) -> None:
         self.clock.move(self.clock.time + timedelta(**by))
-        self._time.write_bytes(CLOCK.pack(self.clock.time.timestamp()))
+        self._time.write_bytes(CLOCK.pack(self.clock.time.timestamp() + self.wrong))
 
     # --- the service -------------------------------------------------------------------------------------------------
 
@@ -224,12 +276,14 @@ class KilledLife:
             kills=self._arms,
             counting=self.plan.counting,
             memory=str(self.plan.memory) if self.plan.memory else None,
+            jumps=self.plan.jumps,
             phase=phase,
         )
         self.running = self.zygote.start(wanted)
 
-    def _work(self, phase: str) -> None:
+    def work(self, phase: str) -> None:
         """Let the service work until nothing is left to do now, whatever kills it meanwhile."""
+        self.server.settle()
         began = time.monotonic()
         try:
             with self._at_moment(phase):
@@ -239,11 +293,12 @@ class KilledLife:
                 else:
                     self.running.go(phase)
             self.spent[phase] = time.monotonic() - began
+            self.server.settle()
         except Dead:
             self._buried(phase)
-            self._work("again")
+            self.work("again")
             self._tick(minutes=16)
-            self._work("past leases")
+            self.work("past leases")
 
     def _buried(self, phase: str) -> None:
         assert self.running is not None
@@ -270,18 +325,33 @@ class KilledLife:
 
     # --- the life ----------------------------------------------------------------------------------------------------
 
-    def live(self) -> None:
-        self._work("start")
+    def live(self, *, before: Mapping[str, Deed] = _NOTHING, after: Mapping[str, Deed] = _NOTHING) -> None:
+        """The whole life. What is to happen `before` a phase happens when the people have acted and the service has
+        not; what is to happen `after` it, when the service has come to rest."""
+        people: dict[str, Callable[[], None]] = {
+            "start": lambda: None,
+            "application": self._apply,
+            "approval": self._approve,
+            "password": lambda: self._tick(minutes=11),
+        }
+        for phase, act in people.items():
+            act()
+            self.server.settle()
+            before.get(phase, _rest)(self)
+            self.work(phase)
+            after.get(phase, _rest)(self)
+        for _ in range(2):  # past a lease that the last kill left behind
+            self.pass_time("later", minutes=30)
+
+    def _apply(self) -> None:
         self.stage.send(AOZORA, "再発行申請", "PCを入れ替えました。", pdf=_form(self.stage))
-        self._work("application")
+
+    def _approve(self) -> None:
         first = next(iter(APPROVERS))
         self.stage.decide(first, self.stage.requests()[first], "承認")
-        self._work("approval")
-        self._tick(minutes=11)
-        self._work("password")
-        for _ in range(2):  # past a lease that the last kill left behind
-            self._tick(minutes=30)
-            self._work("later")
+
+    def end(self) -> None:
+        """Stop the service in the ordinary way."""
         assert self.running is not None
         with contextlib.suppress(Dead):
             self.running.stop()
@@ -289,12 +359,14 @@ class KilledLife:
         self.running.close()
         self.running = None
 
-    def judge(self) -> tuple[End, list[str]]:
-        """What is left, and everything that is not as it must be."""
+    def judge(self, *, uncertain: int = 0) -> tuple[End, list[str]]:
+        """What is left, and everything that is not as it must be. A kill, and whatever else makes the fate of a letter
+        `uncertain`, may each have cost one repetition."""
+        self.end()
         self.stage.centre = self.centres.reopen(self.folder, self.server, self.clock).centre
         try:
             self.abandoned, self.repeated = abandoned_of(self), repeated_of(self)
-            return end_of(self), faults_of(self, twice=range(len(self.kills) + 1), abandoned=range(len(self.kills) + 1))
+            return end_of(self), faults_of(self, twice=range(len(self.kills) + uncertain + 1), abandoned=range(len(self.kills) + 1))
         finally:
             self.stage.centre.close()
 
