@@ -6,7 +6,7 @@ Nothing in the house reads a clock, a random source or an environment by itself;
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class Centre:
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     sleep: Callable[[float], None]
+    accepted: dict[int, datetime] = field(default_factory=dict)
+    """Letters that the mail server took at that time, as long as the database could not be told (`outbox`)."""
 
     @property
     def public(self) -> Path:

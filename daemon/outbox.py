@@ -4,6 +4,8 @@ Promises: a letter's bytes and Message-ID are fixed when it is queued, so a repe
 letter is kept sealed and its key destroyed once the mail server has accepted it.
 Weak: SMTP is at-least-once. When the connection is lost after DATA nobody knows, and the identical mail goes again
 (runtime notes §7).
+Where the database cannot note that a letter was taken (its disk is full), this process remembers it and does not send
+it again: otherwise it would do so at every round until somebody makes room.
 Crash: `sending` is committed before the try; a row found in that state at the next round is an unknown outcome and is
 sent again.
 """
@@ -85,12 +87,16 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> Fate:
         if letter is None or letter["state"] not in ("queued", "sending"):
             # Somebody else was here between the list and this look.
             return Fate.NOT_OURS
-        changed(
-            tx,
-            update(_letters)
-            .where(_letters.c.id == letter_id, _letters.c.state == letter["state"])
-            .values(state="sending", attempts=letter["attempts"] + 1),
-        )
+        if letter_id not in centre.accepted:
+            changed(
+                tx,
+                update(_letters)
+                .where(_letters.c.id == letter_id, _letters.c.state == letter["state"])
+                .values(state="sending", attempts=letter["attempts"] + 1),
+            )
+    if letter_id in centre.accepted:
+        _note_sent(centre, letter)
+        return Fate.SENT
     try:
         raw = letter["raw"] or centre.vault.open(letter["seal_key"], letter["sealed"])
         outward(sleep=centre.sleep)(transport.send, raw, sender=centre.office.address, recipient=letter["recipient"])
@@ -100,6 +106,7 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> Fate:
     except (TransportUnavailable, OutcomeUnknown) as error:
         _try_later(centre, letter, error)
         return Fate.SERVER_AWAY if isinstance(error, TransportUnavailable) else Fate.UNKNOWN
+    centre.accepted[letter_id] = centre.clock()
     _note_sent(centre, letter)
     return Fate.SENT
 
@@ -110,7 +117,7 @@ def _forgotten(letter: RowMapping) -> dict[str, None]:
 
 
 def _note_sent(centre: Centre, letter: RowMapping) -> None:
-    now = centre.clock()
+    now = centre.accepted[letter["id"]]
     with centre.store.transaction() as tx:
         changed(
             tx,
@@ -119,6 +126,7 @@ def _note_sent(centre: Centre, letter: RowMapping) -> None:
             .values(state="sent", sent_at=now, error="", **_forgotten(letter)),
         )
         centre.audit.append(tx, "letter_sent", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"])
+    del centre.accepted[letter["id"]]
     if letter["seal_key"]:
         centre.vault.destroy(letter["seal_key"])
 

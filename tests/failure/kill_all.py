@@ -2,7 +2,7 @@
 
 `python -P -m failure.kill_all --server embedded --jobs 2 --random 500 --notes OUT.jsonl` plays one undisturbed life and
 counts its places, then plays lives until each place has killed a service once, then the random ones. Each life is one
-line of the notes, written as it ends, so that a run that was broken off has still told what it knows.
+line of the notes, written as it ends, so that a run that was broken off has told what it knows and goes on from there.
 `--report docs/soak/kills.md NOTES…` writes the report from such notes.
 
 A life carries up to three kills, in phases between which the service has recovered and come to rest; what a life may
@@ -21,16 +21,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from daemon.demo.stage import Clock
-from support.centres import START, Centres
-from support.kills import PHASES, WORLDS, KilledLife, Plan, Zygote
+from support.centres import Centres
+from support.kills import PHASES, WORLDS, KilledLife, Plan, Zygote, life_of
 from support.stops import End, register_hanako
 
 
@@ -77,15 +75,12 @@ class Theatre:
         folder = self.folder / f"life-{os.getpid()}-{self._lives}"
         outcome = Outcome(self.server, kind, {"kills": dict(plan.kills), "moments": dict(plan.moments)})
         began = time.monotonic()
-        clock = Clock(START)
         try:
-            with closing(WORLDS[self.server](clock)) as world:
-                life = KilledLife(self.zygote, self.registered, folder, world, clock, plan)
-                with closing(life):
-                    life.live()
-                    if spoil is not None:
-                        spoil(life)
-                    end, outcome.faults = life.judge()
+            with life_of(self.zygote, self.registered, folder, self.server, plan) as life:
+                life.live()
+                if spoil is not None:
+                    spoil(life)
+                end, outcome.faults = life.judge()
                 outcome.kills, outcome.places, outcome.spent = life.kills, life.places, life.spent
                 outcome.repeated, outcome.abandoned = life.repeated, life.abandoned
                 if self.end is None and not life.kills:
@@ -116,12 +111,10 @@ def _difference(end: End, expected: End | None) -> str:
     return "; ".join(parts) or "order"
 
 
-def plans_of(places: Sequence[str], memory: Path | None, *, singly: bool = False) -> list[Plan]:
+def plans_of(places: Sequence[str], memory: Path | None) -> list[Plan]:
     """So many lives that every place kills once: an early kill goes with a late one, the service rests in between."""
     counts = Counter(place.partition(":")[0] for place in places)
     numbers = {phase: range(1, counts[phase] + 1) for phase in PHASES}
-    if singly:
-        return [Plan({phase: number}, memory=memory) for phase in PHASES for number in numbers[phase]]
     late = [(phase, number) for phase in ("approval", "password") for number in numbers[phase]]
     rows = zip_longest(
         [("start", number) for number in numbers["start"]],
@@ -159,57 +152,68 @@ def _play(order: tuple[str, Plan]) -> Outcome:
     return _theatre.play(*order)
 
 
-def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: int, seed: int) -> int:
-    """The whole run; returns the number of lives that did not end as they must."""
+def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: int, seed: int, minutes: float) -> int:
+    """The whole run, or what is left of it where there are notes already; the number of lives not in order."""
+    deadline = time.monotonic() + minutes * 60
     folder = Path(tempfile.mkdtemp(prefix="ogis-lra-kills-"))
     Theatre.build(folder)
     first = Theatre(folder, server)
+    former = [Outcome(**json.loads(line)) for line in notes.read_text("utf-8").splitlines()] if notes.exists() else []
     with notes.open("a", encoding="utf-8") as book:
 
         def note(outcome: Outcome) -> Outcome:
             told = asdict(outcome)
-            if outcome.kind not in ("undisturbed",):
+            if outcome.kind != "undisturbed":
                 del told["places"], told["spent"]
             book.write(json.dumps(told, ensure_ascii=False) + "\n")
             book.flush()
             return outcome
 
         first.play("warm", Plan(memory=first.memory))
-        counted = note(first.play("undisturbed", Plan(counting=True, memory=first.memory)))
+        counted = first.play("undisturbed", Plan(counting=True, memory=first.memory))
         timed = [first.play("timed", Plan(memory=first.memory)) for _ in range(3)]
-        spent = {phase: min(outcome.spent[phase] for outcome in timed) for phase in PHASES}
         first.close()
+        if not any(outcome.kind == "undisturbed" for outcome in former):
+            note(counted)
         if counted.faults:
             print(f"the undisturbed life is not in order: {counted.faults}", file=sys.stderr)
             return 1
-        plans = plans_of(counted.places, first.memory)
-        if most_places:
-            plans = random.Random(seed).sample(plans, min(most_places, len(plans)))
-        orders = [("place", plan) for plan in plans]
-        wanted = {(phase, number) for plan in plans for phase, number in plan.kills.items()}
+        spent = {phase: min(outcome.spent[phase] for outcome in timed) for phase in PHASES}
+        chance = random.Random(f"{seed}{len(former)}")
         numbered = _numbered(counted.places)
+        wanted = {each for each in numbered if each[0] in PHASES}
+        wanted -= set().union(*(_struck(outcome, numbered) for outcome in former))
+        left = random_kills - sum(map(_moments, former))
+        plans = [plan for plan in plans_of(counted.places, first.memory) if wanted & set(plan.kills.items())]
+        if most_places:
+            plans = chance.sample(plans, min(most_places, len(plans)))
+            wanted = {each for plan in plans for each in plan.kills.items()}
+        orders = [("place", plan) for plan in plans]
         bad = 0
         spawn = multiprocessing.get_context("spawn")
         with spawn.Pool(jobs, _begin, (str(folder), server, first.end)) as pool:
-            for outcome in pool.imap_unordered(_play, orders):
-                note(outcome)
-                bad += bool(outcome.faults)
-                wanted -= _struck(outcome, numbered)
-            left, batch = random_kills, 0
-            while left > 0:
-                # A moment may lie behind the end of a phase and kill nobody; so there are more moments than kills.
-                moments = random_plans(spent, first.memory, count=left, seed=seed + batch)
-                for outcome in pool.imap_unordered(_play, [("moment", plan) for plan in moments]):
-                    left -= sum(kill.endswith("from outside") for kill in note(outcome).kills)
+            for batch in range(20):
+                # A moment may lie behind the end of a phase and kill nobody; then there is another batch.
+                moments = random_plans(spent, first.memory, count=max(left, 0), seed=seed + len(former) + batch)
+                orders += [("moment", plan) for plan in moments]
+                chance.shuffle(orders)
+                for outcome in pool.imap_unordered(_play, orders):
+                    note(outcome)
                     bad += bool(outcome.faults)
-                batch += 1
-            again = [("place", Plan({phase: number}, memory=first.memory)) for phase, number in sorted(wanted)]
-            for outcome in pool.imap_unordered(_play, again):
-                note(outcome)
-                bad += bool(outcome.faults)
+                    wanted -= _struck(outcome, numbered)
+                    left -= _moments(outcome)
+                    if time.monotonic() > deadline:
+                        return bad
+                orders = [("place", Plan(dict([each]), memory=first.memory)) for each in sorted(wanted)]
+                if left <= 0 and not orders:
+                    break
     if not bad:
         shutil.rmtree(folder)
     return bad
+
+
+def _moments(outcome: Outcome) -> int:
+    return sum(kill.endswith("from outside") for kill in outcome.kills)
 
 
 def _numbered(places: Sequence[str]) -> dict[tuple[str, int], str]:
@@ -261,7 +265,7 @@ def _told(rows: list[dict[str, Any]], seed: int) -> str:
         total = sum(places[phase] for phase in PHASES)
         numbered = _numbered(counted["places"]) if counted else {}
         struck = set().union(*(_struck(Outcome(**row), numbered) for row in own if row["kind"] == "place"))
-        moments = sum(kill.endswith("from outside") for row in own for kill in row["kills"])
+        moments = sum(_moments(Outcome(**row)) for row in own)
         lives = [row for row in own if row["kind"] in ("place", "moment")]
         lines.append(
             f"| {server} | {total} | {len(struck)} | {moments} | {len(lives)} | {sum(len(r['kills']) for r in lives)} |"
@@ -288,6 +292,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--places", type=int, default=0, help="so many lives only (0: all)")
     parser.add_argument("--random", type=int, default=500)
+    parser.add_argument("--minutes", type=float, default=600.0, help="stop after so long; the notes go on next time")
     parser.add_argument("--seed", type=int, default=20261201)
     parser.add_argument("--notes", type=Path, required=True, nargs="+")
     parser.add_argument("--report", type=Path)
@@ -304,6 +309,7 @@ def main() -> int:
             most_places=chosen.places,
             random_kills=chosen.random,
             seed=chosen.seed,
+            minutes=chosen.minutes,
         ),
     )
 

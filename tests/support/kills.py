@@ -30,7 +30,7 @@ from daemon.demo.story import AOZORA
 from support.centres import PEOPLE, START, Centres, form
 from support.killed_service import CLOCK, Wanted
 from support.real_servers import RealMailServer
-from support.stops import End, abandoned_of, end_of, faults_of, repeated_of
+from support.stops import End, abandoned_of, count_letters, end_of, faults_of, repeated_of
 
 TESTS = Path(__file__).parents[1]
 PATIENCE = 120.0
@@ -222,7 +222,7 @@ class KilledLife:
             clock,
             plan,
         )
-        self.began = clock()
+        self.former_letters = count_letters(folder)
         self.kills: list[str] = []
         self.places: list[str] = []
         self.spent: dict[str, float] = {}
@@ -374,6 +374,18 @@ class KilledLife:
         if self.running is not None:
             self.running.kill()
             self.running.close()
+
+
+@contextlib.contextmanager
+def life_of(
+    zygote: Zygote, registered: Centres, folder: Path, server: str, plan: Plan | None = None
+) -> Iterator[KilledLife]:
+    """A life that is about to begin, over a mail server of that name."""
+    clock = Clock(START)
+    with contextlib.closing(WORLDS[server](clock)) as world:
+        life = KilledLife(zygote, registered, folder, world, clock, plan or Plan())
+        with contextlib.closing(life):
+            yield life
 
 
 _FORMS: dict[Any, bytes] = {}

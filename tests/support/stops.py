@@ -7,10 +7,11 @@ centre anew as a person would; `end_of` is what remains, to be held against an u
 
 import re
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -182,7 +183,7 @@ class Life:
         self.centres, self.folder, self.server, self.clock = centres, folder, server, clock
         self.delivered: list[Delivery] = []
         self.sent = 0
-        self.began = clock()
+        self.former_letters = count_letters(folder)
         self.restarts = 0
         server.on_delivery(self._note)
         self.stage = self._opened()
@@ -247,6 +248,12 @@ class Life:
             undo()
 
 
+def count_letters(folder: Path) -> int:
+    """How many letters a centre has written so far, and so the number of the newest."""
+    with closing(sqlite3.connect(folder / "demo.sqlite")) as database:
+        return int(database.execute("SELECT coalesce(max(id), 0) FROM letters").fetchone()[0])
+
+
 def register_hanako(centres: Centres, folder: Path) -> Centres:
     """Where centres come from in which Yamada Hanako holds a certificate since yesterday."""
     clock = Clock(START)
@@ -280,6 +287,10 @@ class End:
     letters: tuple[tuple[str, str], ...]
     mails: tuple[tuple[str, str, str, int], ...]
 
+    def unordered(self) -> "End":
+        """The same without the order in which things came about."""
+        return End(*(tuple(sorted(each, key=repr)) for each in astuple(self)))
+
 
 def end_of(life: Any) -> End:
     """The rows that tell the story, without numbers drawn at random and without abandoned serial numbers."""
@@ -308,7 +319,7 @@ def faults_of(life: Any, *, twice: int | range = 0, abandoned: int | range = 0) 
         letters = every(tx, select(schema.letters))
         unfiled = every(tx, select(schema.sightings).where(schema.sightings.c.filed_at.is_(None)))
         mails = every(tx, select(schema.mails))
-    faults += _delivery_faults(life, [row for row in letters if row["created_at"] >= life.began], twice)
+    faults += _delivery_faults(life, [row for row in letters if row["id"] > life.former_letters], twice)
     faults += [f"letter {row['id']} is {row['state']}" for row in letters if row["state"] != "sent"]
     faults += [f"sighting {row['id']} is not filed" for row in unfiled]
     faults += [f"mail {row['id']} is damaged" for row in mails if len(centre.blobs.get(row["digest"])) != row["size"]]
