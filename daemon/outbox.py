@@ -87,14 +87,15 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> Fate:
         if letter is None or letter["state"] not in ("queued", "sending"):
             # Somebody else was here between the list and this look.
             return Fate.NOT_OURS
-        if letter_id not in centre.accepted:
+        taken = letter_id in centre.accepted
+        if not taken:
             changed(
                 tx,
                 update(_letters)
                 .where(_letters.c.id == letter_id, _letters.c.state == letter["state"])
                 .values(state="sending", attempts=letter["attempts"] + 1),
             )
-    if letter_id in centre.accepted:
+    if taken:
         _note_sent(centre, letter)
         return Fate.SENT
     try:

@@ -12,10 +12,12 @@ leave behind grows with its kills and is otherwise that of the undisturbed life.
 import argparse
 import json
 import multiprocessing
+import multiprocessing.util
 import os
 import platform
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from support.centres import Centres
-from support.kills import PHASES, WORLDS, KilledLife, Plan, Zygote, life_of
+from support.kills import PHASES, WORLDS, KilledLife, Plan, Zygote, close_worlds, life_of
 from support.stops import End, register_hanako
 
 
@@ -144,6 +146,9 @@ _theatre: Theatre
 
 def _begin(folder: str, server: str, end: End | None) -> None:
     global _theatre  # noqa: PLW0603 - a worker process has one
+    # The pool ends its workers by SIGTERM; what they have started must end with them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    multiprocessing.util.Finalize(None, close_worlds, exitpriority=1)
     _theatre = Theatre(Path(folder), server)
     _theatre.end = end
 

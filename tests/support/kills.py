@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -23,6 +24,8 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import imapclient
 
 from daemon.demo.server import MailServer
 from daemon.demo.stage import APPROVERS, AUTHSERV_ID, CENTRE, PASSWORD, Clock, Stage
@@ -81,6 +84,7 @@ class Running:
     """One service process, seen from the test."""
 
     def __init__(self, pid: int, commands: int, reports: int) -> None:
+        self._pid = pid
         self._handle: int | None = None
         with contextlib.suppress(ProcessLookupError):  # it may have killed itself already
             self._handle = os.pidfd_open(pid)
@@ -105,6 +109,10 @@ class Running:
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def limit_files(self, octets: int) -> None:
+        """No file of the process may grow beyond so many octets (setrlimit(2)); Python ignores the signal for it."""
+        resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (octets, resource.RLIM_INFINITY))
 
     def close(self) -> None:
         for descriptor in (self._commands, self._reports, *([] if self._handle is None else [self._handle])):
@@ -145,13 +153,38 @@ class Embedded:
     name = "embedded"
 
     def __init__(self, clock: Clock) -> None:
-        self._server = MailServer(authserv_id=AUTHSERV_ID, clock=clock)
-        self._server.start()
+        self._clock = clock
+        self._callbacks: list[Callable[[Any], None]] = []
+        self._server = self._started()
+
+    def _started(self) -> MailServer:
+        server = MailServer(authserv_id=AUTHSERV_ID, clock=self._clock)
+        server.start()
         for address in (CENTRE, *APPROVERS, *PEOPLE):
-            self._server.add_mailbox(address, PASSWORD)
+            server.add_mailbox(address, PASSWORD)
+        return server
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
+
+    def on_delivery(self, callback: Callable[[Any], None]) -> None:
+        self._callbacks.append(callback)
+        self._server.on_delivery(callback)
+
+    def replace(self) -> None:
+        """Another server with the centre's mail: other ports, other UIDs, another UIDVALIDITY. The service is to be
+        stopped meanwhile."""
+        former, self._server = self._server, self._started()
+        for callback in self._callbacks:
+            self._server.on_delivery(callback)
+        with imapclient.IMAPClient(self._server.host, self._server.imap_port, ssl=False) as client:
+            client.login(CENTRE, PASSWORD)
+            for folder in ("LRA-Processed", "LRA-Staff"):
+                client.create_folder(folder)
+        for folder in ("INBOX", "LRA-Processed", "LRA-Staff"):
+            for content in former.messages(CENTRE, folder):
+                self._server.append(CENTRE, content, folder)
+        former.stop()
 
     def settle(self) -> None:
         """Its 250 means that the mail lies in the mailbox."""
@@ -172,8 +205,8 @@ class Real:
         if Real._running is None:
             started = RealMailServer(authserv_id=AUTHSERV_ID, clock=lambda: Real._clock())
             started.start()
-            atexit.register(started.close)
             Real._running = started
+            atexit.register(close_worlds)
         self._server = Real._running
         for address in (CENTRE, *APPROVERS, *PEOPLE):
             self._server.add_mailbox(address, PASSWORD)
@@ -183,6 +216,13 @@ class Real:
 
     def close(self) -> None:
         self._server.wipe()
+
+
+def close_worlds() -> None:
+    """End the servers that were started for all lives of this process."""
+    if Real._running is not None:
+        Real._running.close()
+        Real._running = None
 
 
 WORLDS: dict[str, Callable[[Clock], Any]] = {each.name: each for each in (Embedded, Real)}
@@ -366,7 +406,7 @@ class KilledLife:
         self.stage.centre = self.centres.reopen(self.folder, self.server, self.clock).centre
         try:
             self.abandoned, self.repeated = abandoned_of(self), repeated_of(self)
-            return end_of(self), faults_of(self, twice=range(len(self.kills) + uncertain + 1), abandoned=range(len(self.kills) + 1))
+            return end_of(self), faults_of(self, twice=range(len(self.kills) + uncertain + 1), abandoned=range(len(self.kills) + uncertain + 1))
         finally:
             self.stage.centre.close()
 
