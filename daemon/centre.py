@@ -55,6 +55,8 @@ class Centre:
     stop: Stop
     unfinished: dict[int, Memory] = field(default_factory=dict)
     """What was read of mails whose turn is over (`turns`), by mail; lost with the process, and then read again."""
+    accepted: dict[int, datetime] = field(default_factory=dict)
+    """Letters that the mail server took at that time, as long as the database could not be told (`outbox`)."""
 
     @property
     def public(self) -> Path:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 import tenacity
+from sqlalchemy.exc import DBAPIError
 
 _log = logging.getLogger(__name__)
 
@@ -178,12 +179,13 @@ class OutcomeUnknown(Failure):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """The row of the table an error belongs to. What is no `Failure` is a full disk or else UNEXPECTED."""
+    """The row of the table an error belongs to. What is no `Failure` is a full disk, told by the system
+    or by SQLite, or else UNEXPECTED."""
     if isinstance(error, Failure):
         return error.kind
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Kind.DISK_FULL
-    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
         return Kind.DISK_FULL
     return Kind.UNEXPECTED
 

@@ -6,7 +6,9 @@ about one letter holds up no other.
 Weak: SMTP is at-least-once. When the connection is lost after DATA nobody knows, and the identical mail goes again, a
 bounded number of times (runtime notes §7). A password letter too: it is the same password for the same person, and a
 second secret would leave two in the world, one of them of no use.
-Crash: `sending` is committed before the try; a row found in that state at the next round is an unknown outcome.
+Crash: `sending` is committed before the try; a row found in that state at the next round is an unknown outcome. Where
+the database cannot note that a letter was taken (its disk is full), this process remembers it and does not send it
+again: otherwise it would do so at every round until somebody makes room.
 """
 
 import logging
@@ -73,6 +75,9 @@ def _note_interrupted(centre: Centre) -> None:
     with centre.store.transaction() as tx:
         found = every(tx, select(_letters).where(_letters.c.state == LetterState.SENDING))
     for letter in found:
+        if letter["id"] in centre.accepted:
+            attempt(f"letter {letter['id']}", partial(_note_sent, centre, letter))
+            continue
         error = OutcomeUnknown("interrupted")
         if letter["lost"] >= _STOPS_AT_ONCE:
             attempt(f"letter {letter['id']}", partial(_after_lost, centre, letter, error))
@@ -121,6 +126,7 @@ def _send(centre: Centre, transport: Transport, letter_id: int) -> Fate:
         return _after_lost(centre, letter, error)
     except TransportUnavailable as error:
         return _after_deferral(centre, letter, error)
+    centre.accepted[letter_id] = centre.clock()
     _note_sent(centre, letter)
     return Fate.SENT
 
@@ -148,10 +154,11 @@ def _forgotten(letter: RowMapping) -> dict[str, None]:
 
 
 def _note_sent(centre: Centre, letter: RowMapping) -> None:
-    now = centre.clock()
+    now = centre.accepted[letter["id"]]
     with centre.store.transaction() as tx:
         post.move(tx, letter, LetterEvent.ACCEPTED, sent_at=now, error="", **_forgotten(letter))
         centre.audit.append(tx, "letter_sent", at=now, actor="system", case_id=letter["case_id"], letter=letter["id"])
+    del centre.accepted[letter["id"]]
     if letter["seal_key"]:
         centre.vault.destroy(letter["seal_key"])
 

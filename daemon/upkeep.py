@@ -132,11 +132,14 @@ def publish_crl(centre: Centre, *, force: bool = False) -> bool:
     """Publish a new CRL when something was revoked since the last one, or half of its life is over.
 
     Recorded first, then written: a crash in between leaves the older file, and the next round writes the recorded one.
-    The file is replaced atomically, so a relying party never reads half a CRL.
+    The file is replaced atomically, so a relying party never reads half a CRL. Where the clock has gone back, thisUpdate
+    (RFC 5280 section 5.1.2.4) stays at that of the CRL before: a newer number never looks older.
     """
     now = centre.clock()
     with centre.store.transaction() as tx:
         if force or _wanted(tx, centre):
+            former = register.latest_crl(tx, centre.signer.authority.id)
+            now = max(now, former.this_update) if former is not None else now
             number = register.next_crl_number(tx, centre.signer.authority.id)
             entries = register.revoked_for_crl(tx, centre.signer.authority.id, now)
             life = timedelta(days=centre.settings.ca.crl_days)

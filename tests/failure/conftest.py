@@ -7,6 +7,7 @@ from daemon.demo import stage
 from daemon.demo.server import MailServer
 from daemon.demo.stage import AUTHSERV_ID, Clock
 from support.centres import START
+from support.kills import Zygote
 from support.stops import begin, end_of, faults_of, register_hanako
 
 
@@ -14,6 +15,21 @@ from support.stops import begin, end_of, faults_of, register_hanako
 def registered(centres, tmp_path_factory):
     """Where such centres come from: the first certificate was issued once, for all tests."""
     return register_hanako(centres, tmp_path_factory.mktemp("registered"))
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    """The process that services are forked from, to be killed."""
+    with Zygote() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kills_folder(tmp_path_factory):
+    """Where their lives are; what a form says is read once and remembered there."""
+    folder = tmp_path_factory.mktemp("kills")
+    (folder / "memory").mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")

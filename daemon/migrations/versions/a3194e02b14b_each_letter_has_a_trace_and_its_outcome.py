@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a3194e02b14b"
-down_revision = "5c30e60db610"
+down_revision = "9891c2c86515"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,321 @@
+"""The service killed at every commit and outward call of a whole life, and at random moments: `make soak`.
+
+`python -P -m failure.kill_all --server embedded --jobs 2 --random 500 --notes OUT.jsonl` plays one undisturbed life and
+counts its places, then plays lives until each place has killed a service once, then the random ones. Each life is one
+line of the notes, written as it ends, so that a run that was broken off has told what it knows and goes on from there.
+`--report docs/soak/kills.md NOTES…` writes the report from such notes.
+
+A life carries up to three kills, in phases between which the service has recovered and come to rest; what a life may
+leave behind grows with its kills and is otherwise that of the undisturbed life.
+"""
+
+import argparse
+import json
+import multiprocessing
+import multiprocessing.util
+import os
+import platform
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from support.centres import Centres
+from support.kills import PHASES, WORLDS, KilledLife, Plan, Zygote, close_worlds, life_of
+from support.stops import End, register_hanako
+
+
+@dataclass
+class Outcome:
+    """What became of one life."""
+
+    server: str
+    kind: str
+    plan: dict[str, Any]
+    kills: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    repeated: int = 0
+    abandoned: int = 0
+    seconds: float = 0.0
+    places: list[str] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)
+
+
+class Theatre:
+    """One worker: a template, a process to fork services from, and the end that every life must have."""
+
+    def __init__(
+        self, folder: Path, server: str, *, registered: Centres | None = None, zygote: Zygote | None = None
+    ) -> None:
+        self.folder, self.server = folder, server
+        self.memory = folder / "memory"
+        self.memory.mkdir(exist_ok=True)
+        self.registered = registered or Centres(folder / "registered")
+        self.zygote = zygote or Zygote()
+        self.end: End | None = None
+        self._lives = 0
+
+    @staticmethod
+    def build(folder: Path) -> None:
+        """What all workers share: a centre where Yamada Hanako holds a certificate since yesterday."""
+        centres = Centres.make(folder / "template")
+        register_hanako(centres, folder / "registered")
+        centres.reader.end()
+
+    def play(self, kind: str, plan: Plan, *, spoil: Callable[[KilledLife], None] | None = None) -> Outcome:
+        """One life; `spoil` is what a test of the judge does to its end."""
+        self._lives += 1
+        folder = self.folder / f"life-{os.getpid()}-{self._lives}"
+        outcome = Outcome(self.server, kind, {"kills": dict(plan.kills), "moments": dict(plan.moments)})
+        began = time.monotonic()
+        try:
+            with life_of(self.zygote, self.registered, folder, self.server, plan) as life:
+                life.live()
+                if spoil is not None:
+                    spoil(life)
+                end, outcome.faults = life.judge()
+                outcome.kills, outcome.places, outcome.spent = life.kills, life.places, life.spent
+                outcome.repeated, outcome.abandoned = life.repeated, life.abandoned
+                if self.end is None and not life.kills:
+                    self.end = end
+                if end != self.end:
+                    outcome.faults.append(f"the end differs: {_difference(end, self.end)}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a life that broke down is a finding, the run goes on
+            outcome.faults.append(f"{type(error).__name__}: {error}")
+        outcome.seconds = time.monotonic() - began
+        if not outcome.faults:
+            shutil.rmtree(folder)
+        else:
+            outcome.faults.append(f"left in {folder.name}")
+        return outcome
+
+    def close(self) -> None:
+        self.zygote.__exit__()
+
+
+def _difference(end: End, expected: End | None) -> str:
+    if expected is None:
+        return "there is none to compare with"
+    parts = []
+    for name, own in asdict(end).items():
+        other = getattr(expected, name)
+        more, fewer = Counter(own) - Counter(other), Counter(other) - Counter(own)
+        parts += [f"{name}: more {dict(more)}, fewer {dict(fewer)}"] * (more != fewer)
+    return "; ".join(parts) or "order"
+
+
+def plans_of(places: Sequence[str], memory: Path | None) -> list[Plan]:
+    """So many lives that every place kills once: an early kill goes with a late one, the service rests in between."""
+    counts = Counter(place.partition(":")[0] for place in places)
+    numbers = {phase: range(1, counts[phase] + 1) for phase in PHASES}
+    late = [(phase, number) for phase in ("approval", "password") for number in numbers[phase]]
+    rows = zip_longest(
+        [("start", number) for number in numbers["start"]],
+        [("application", number) for number in numbers["application"]],
+        late,
+    )
+    return [Plan(dict(filter(None, row)), memory=memory) for row in rows]
+
+
+def random_plans(spent: dict[str, float], memory: Path | None, *, count: int, seed: int) -> Iterator[Plan]:
+    """Kills from outside: one to three moments anywhere in the life, also while it recovers. Every tenth life reads its
+    form anew, in confined children that lose their service."""
+    chance = random.Random(seed)
+    for number in range(count):
+        moments: dict[str, tuple[float, ...]] = {}
+        phase = chance.choices(PHASES, [spent[each] for each in PHASES])[0]
+        fresh = number % 10 == 9
+        longest = spent[phase] * 1.05 + (6.0 if fresh and phase == "application" else 0.0)
+        moments[phase] = (chance.uniform(0, longest),)
+        if chance.random() < 0.4:
+            moments["again"] = tuple(chance.uniform(0, 0.5) for _ in range(chance.choice((1, 1, 2))))
+        yield Plan(moments=moments, memory=None if fresh else memory)
+
+
+_theatre: Theatre
+
+
+def _begin(folder: str, server: str, end: End | None) -> None:
+    global _theatre  # noqa: PLW0603 - a worker process has one
+    # The pool ends its workers by SIGTERM; what they have started must end with them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    multiprocessing.util.Finalize(None, close_worlds, exitpriority=1)
+    _theatre = Theatre(Path(folder), server)
+    _theatre.end = end
+
+
+def _play(order: tuple[str, Plan]) -> Outcome:
+    return _theatre.play(*order)
+
+
+def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: int, seed: int, minutes: float) -> int:
+    """The whole run, or what is left of it where there are notes already; the number of lives not in order."""
+    deadline = time.monotonic() + minutes * 60
+    folder = Path(tempfile.mkdtemp(prefix="ogis-lra-kills-"))
+    Theatre.build(folder)
+    first = Theatre(folder, server)
+    former = [Outcome(**json.loads(line)) for line in notes.read_text("utf-8").splitlines()] if notes.exists() else []
+    with notes.open("a", encoding="utf-8") as book:
+
+        def note(outcome: Outcome) -> Outcome:
+            told = asdict(outcome)
+            if outcome.kind != "undisturbed":
+                del told["places"], told["spent"]
+            book.write(json.dumps(told, ensure_ascii=False) + "\n")
+            book.flush()
+            return outcome
+
+        first.play("warm", Plan(memory=first.memory))
+        counted = first.play("undisturbed", Plan(counting=True, memory=first.memory))
+        timed = [first.play("timed", Plan(memory=first.memory)) for _ in range(3)]
+        first.close()
+        if not any(outcome.kind == "undisturbed" for outcome in former):
+            note(counted)
+        if counted.faults:
+            print(f"the undisturbed life is not in order: {counted.faults}", file=sys.stderr)
+            return 1
+        spent = {phase: min(outcome.spent[phase] for outcome in timed) for phase in PHASES}
+        chance = random.Random(f"{seed}{len(former)}")
+        numbered = _numbered(counted.places)
+        wanted = {each for each in numbered if each[0] in PHASES}
+        wanted -= set().union(*(_struck(outcome, numbered) for outcome in former))
+        left = random_kills - sum(map(_moments, former))
+        plans = [plan for plan in plans_of(counted.places, first.memory) if wanted & set(plan.kills.items())]
+        if most_places:
+            plans = chance.sample(plans, min(most_places, len(plans)))
+            wanted = {each for plan in plans for each in plan.kills.items()}
+        orders = [("place", plan) for plan in plans]
+        bad = 0
+        spawn = multiprocessing.get_context("spawn")
+        with spawn.Pool(jobs, _begin, (str(folder), server, first.end)) as pool:
+            for batch in range(20):
+                # A moment may lie behind the end of a phase and kill nobody; then there is another batch.
+                moments = random_plans(spent, first.memory, count=max(left, 0), seed=seed + len(former) + batch)
+                orders += [("moment", plan) for plan in moments]
+                chance.shuffle(orders)
+                for outcome in pool.imap_unordered(_play, orders):
+                    note(outcome)
+                    bad += bool(outcome.faults)
+                    wanted -= _struck(outcome, numbered)
+                    left -= _moments(outcome)
+                    if time.monotonic() > deadline:
+                        return bad
+                orders = [("place", Plan(dict([each]), memory=first.memory)) for each in sorted(wanted)]
+                if left <= 0 and not orders:
+                    break
+    if not bad:
+        shutil.rmtree(folder)
+    return bad
+
+
+def _moments(outcome: Outcome) -> int:
+    return sum(kill.endswith("from outside") for kill in outcome.kills)
+
+
+def _numbered(places: Sequence[str]) -> dict[tuple[str, int], str]:
+    """The places of an undisturbed life by phase and number."""
+    passed: Counter[str] = Counter()
+    numbered = {}
+    for place in places:
+        phase = place.partition(":")[0]
+        passed[phase] += 1
+        numbered[phase, passed[phase]] = place
+    return numbered
+
+
+def _struck(outcome: Outcome, numbered: dict[tuple[str, int], str]) -> set[tuple[str, int]]:
+    """The places at which this life was killed, where they were what they are in the undisturbed life."""
+    planned = {(phase, number) for phase, number in outcome.plan["kills"].items()}
+    return {each for each in planned if numbered.get(each) in outcome.kills}
+
+
+def report(target: Path, notes: Sequence[Path], seed: int) -> None:
+    """Write what these notes say."""
+    rows = [json.loads(line) for each in notes for line in each.read_text("utf-8").splitlines()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(_told(rows, seed), "utf-8")
+
+
+def _told(rows: list[dict[str, Any]], seed: int) -> str:
+    lines = [
+        "# A life killed everywhere",
+        "",
+        "Written by `make soak` (`tests/failure/kill_all.py`). A reissue from the applicant's mail to the closed case,",
+        "with the revocation of the old certificate, while the service is ended by SIGKILL at every commit and outward",
+        "call it makes, right before and right after, and at random moments. What is held against it after each life:",
+        "every application carried out, one certificate, every letter there, repeated at most once a kill and then octet",
+        "for octet, register, CRL and audit chain in order, the mailbox empty, no key left in the vault.",
+        "",
+        f"- day: {datetime.now(UTC):%Y-%m-%d}",
+        f"- machine: {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+        f"- seed of the random moments: {seed}",
+        "",
+        "| server | places of the life | places that killed | kills at random moments | lives | kills in all |"
+        " repeated letters | serials abandoned | lives not in order |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for server in sorted({row["server"] for row in rows}):
+        own = [row for row in rows if row["server"] == server]
+        counted = next((row for row in own if row["kind"] == "undisturbed"), None)
+        places = Counter(place.partition(":")[0] for place in counted["places"]) if counted else Counter()
+        total = sum(places[phase] for phase in PHASES)
+        numbered = _numbered(counted["places"]) if counted else {}
+        struck = set().union(*(_struck(Outcome(**row), numbered) for row in own if row["kind"] == "place"))
+        moments = sum(_moments(Outcome(**row)) for row in own)
+        lives = [row for row in own if row["kind"] in ("place", "moment")]
+        lines.append(
+            f"| {server} | {total} | {len(struck)} | {moments} | {len(lives)} | {sum(len(r['kills']) for r in lives)} |"
+            f" {sum(r['repeated'] for r in lives)} | {sum(r['abandoned'] for r in lives)} |"
+            f" {sum(bool(r['faults']) for r in lives)} |"
+        )
+    lines += ["", "## Places, by what they are", "", "| server | what | times |", "|---|---|---|"]
+    for row in rows:
+        if row["kind"] == "undisturbed":
+            kinds = Counter(place.partition(": ")[2] for place in row["places"] if place.partition(":")[0] in PHASES)
+            lines += [f"| {row['server']} | {kind} | {count} |" for kind, count in sorted(kinds.items())]
+    bad = [row for row in rows if row["faults"]]
+    lines += ["", "## Lives that were not in order", ""]
+    lines += [f"- {row['server']}, {row['plan']}: {'; '.join(row['faults'])}" for row in bad] or ["None."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Run, or report."""
+    parser = argparse.ArgumentParser(description="kill the service everywhere")
+    parser.add_argument("--server", choices=sorted(WORLDS), default="embedded")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--places", type=int, default=0, help="so many lives only (0: all)")
+    parser.add_argument("--random", type=int, default=500)
+    parser.add_argument("--minutes", type=float, default=600.0, help="stop after so long; the notes go on next time")
+    parser.add_argument("--seed", type=int, default=20261201)
+    parser.add_argument("--notes", type=Path, required=True, nargs="+")
+    parser.add_argument("--report", type=Path)
+    chosen = parser.parse_args()
+    if chosen.report:
+        report(chosen.report, chosen.notes, chosen.seed)
+        return 0
+    return min(
+        1,
+        run(
+            chosen.server,
+            chosen.notes[0],
+            jobs=chosen.jobs,
+            most_places=chosen.places,
+            random_kills=chosen.random,
+            seed=chosen.seed,
+            minutes=chosen.minutes,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
