@@ -22,7 +22,9 @@ def agree(stage, number):
         rows = every(tx, select(schema.requests).where(schema.requests.c.case_id == case.id))
         for row in rows:
             who = row["approver"]
-            said = stamped(letter("承認", sender=who, fields=[("X-Number", str(row["id"]))]), f"auth=pass smtp.auth={who}")
+            said = stamped(
+                letter("承認", sender=who, fields=[("X-Number", str(row["id"]))]), f"auth=pass smtp.auth={who}"
+            )
             digest = stage.centre.blobs.put(said)
             mail_id = ledger.add(tx, digest=digest, size=len(said), arrived_at=stage.clock(), now=stage.clock())
             ledger.settle(tx, mail_id, state="read", outcome="decision_approve", folder="")

@@ -14,7 +14,9 @@ NOW = datetime(2024, 7, 1, 0, 31, tzinfo=UTC)
 
 
 def judged(raw, authserv_id=AUTHSERV_ID):
-    return judge(raw, open_mail(raw), Approver(STAFF, "田中 恵子"), AuthenticationSettings(authserv_id), Facts(NOW, OFFICE))
+    return judge(
+        raw, open_mail(raw), Approver(STAFF, "田中 恵子"), AuthenticationSettings(authserv_id), Facts(NOW, OFFICE)
+    )
 
 
 def verdict(raw, authserv_id=AUTHSERV_ID):
