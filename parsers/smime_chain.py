@@ -95,9 +95,13 @@ def _chain(
         ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=verification.ExtensionPolicy.permit_all()
     )
     try:
-        return list(policy.build_client_verifier().verify(certificate, list(between)).chain)
+        chain = list(policy.build_client_verifier().verify(certificate, list(between)).chain)
     except verification.VerificationError as error:
         raise UnsoundError("smime_untrusted") from error
+    if len(chain) < 2:
+        # The certificate itself is among the roots: nobody could revoke it.
+        raise UnsoundError("smime_untrusted")
+    return chain
 
 
 def _demand_unrevoked(

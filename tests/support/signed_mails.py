@@ -20,8 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.bundle import make_key
+from ca.hierarchy import Hierarchy, establish
 from ca.issue import IssuanceRequest, new_serial, prepare
 from ca.keys import KeyKind
+from ca.signer import FileSigner, open_key
 from parsers.smime_chain import Trust
 from support import authorities
 from support.letters_in import OFFICE, STAFF, TOKEN, letter
@@ -156,16 +158,34 @@ def staff(
     profile: str = "staff_smime",
     kind: KeyKind = KeyKind.P_256,
     start: datetime = authorities.NOW,
+    until: datetime | None = None,
+    stranger: bool = False,
 ) -> tuple[x509.Certificate, StaffKey]:
-    """A certificate of our CA for one of the staff, and its key."""
+    """A certificate of our CA for one of the staff, and its key; or of a `stranger`'s CA that bears the same names."""
     chosen = replace(authorities.profile(profile), key=kind)
     key = make_key(chosen)
     who = authorities.subject(email=address, organization="Example LRA Centre", common_name="Keiko TANAKA")
-    wanted = IssuanceRequest(who, key.public_key(), chosen, *chosen.period(start))
-    der = authorities.signer().sign_certificate(
-        prepare(wanted, authorities.hierarchy().issuing, new_serial(os.urandom))
-    )
+    first, last = chosen.period(start)
+    wanted = IssuanceRequest(who, key.public_key(), chosen, first, until or last)
+    made = strangers() if stranger else authorities.hierarchy()
+    signer = FileSigner(made.issuing, open_key(made.issuing_key, authorities.PASSPHRASE))
+    der = signer.sign_certificate(prepare(wanted, made.issuing, new_serial(os.urandom)))
     return x509.load_der_x509_certificate(der), key
+
+
+@cache
+def strangers() -> Hierarchy:
+    """A second CA whose names are those of ours, letter for letter."""
+    return establish(
+        names=authorities.NAMES,
+        urls=authorities.URLS,
+        now=authorities.NOW,
+        passphrase=authorities.PASSPHRASE,
+        random_bytes=os.urandom,
+        root_key=KeyKind.P_256,
+        issuing_key=KeyKind.P_256,
+        cost=15,
+    )
 
 
 def trust(*revoked: object, at: datetime = authorities.NOW, roots: bool = True, issuing_crl: bool = True) -> Trust:
