@@ -40,6 +40,17 @@ def token_hash(centre: Centre, token: str) -> str:
     return hmac.new(centre.token_key, token.strip().upper().encode(), "sha256").hexdigest()
 
 
+def code_of(centre: Centre, request_token_hash: str, digest: str) -> str:
+    """The short form of the digest that a request shows, so that a signed reply names what it decides.
+
+    Keyed and bound to the one request: the same application asked about anew, or another approver, has another code.
+    80 bits in base32, in groups of four.
+    """
+    key = hmac.new(centre.token_key, f"code:{request_token_hash}:{digest}".encode(), "sha256").digest()
+    letters = base64.b32encode(key[:10]).decode()
+    return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))
+
+
 def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
     """Void what was asked before and ask every approver about the case as it is now."""
     void(tx, case)
@@ -74,6 +85,7 @@ def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
             register_differences=_differences(centre, assessment),
             candidates=_candidates(assessment),
             token=token,
+            code=code_of(centre, token_hash(centre, token), assessment.digest),
             approver_index=f"{index}/{len(asked)}",
             expires_at=expires,
             documents=documents,
@@ -126,6 +138,11 @@ def may_decide(centre: Centre, application: Application) -> list[Approver]:
 def find(tx: Connection, centre: Centre, token: str) -> RowMapping | None:
     """The request a token belongs to, whatever its state."""
     return one(tx, select(_requests).where(_requests.c.token_hash == token_hash(centre, token)))
+
+
+def get(tx: Connection, request_id: int) -> RowMapping | None:
+    """The request of that number."""
+    return one(tx, select(_requests).where(_requests.c.id == request_id))
 
 
 def given(tx: Connection, case: Case) -> Sequence[RowMapping]:

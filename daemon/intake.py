@@ -7,7 +7,6 @@ one that is in the ledger and not read is read, one that is read and not filed i
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -15,10 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from parsers.mail import Mail, open_mail
 
-from . import disk_room, duplicates, failures, ledger, oversize, post, reconciling
+from . import disk_room, duplicates, failures, ledger, oversize, post, proof, reconciling
 from .blobs import Stored
 from .centre import Centre
-from .failures import Kind, MailboxUnavailable
+from .failures import Kind, MailboxUnavailable, NameServerUnavailable
 from .guard import attempt
 from .imap import Mailbox
 from .incoming import BATCH_BYTES, Incoming
@@ -125,9 +124,9 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
             _consider(centre, row, now)
     except TurnOver:
         return True
-    except (OSError, OperationalError):
+    except (OSError, OperationalError, NameServerUnavailable):
         centre.unfinished.pop(row.id, None)
-        # The disk or the database is in trouble, not the mail: this attempt does not count against it.
+        # The disk, the database or the name server is in trouble, not the mail: this attempt does not count against it.
         with centre.store.transaction() as tx:
             ledger.forget_attempt(tx, row)
         raise
@@ -139,17 +138,17 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
 
 
 def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
-    mail = open_mail(centre.blobs.get(row.digest))
+    raw = centre.blobs.get(row.digest)
+    mail = open_mail(raw)
     with centre.store.transaction() as tx:
-        if ledger.came_by_file(tx, row.id):
-            # What a server wrote above the header of a file is the word of whoever wrote the file.
-            mail = replace(mail, results=())
+        by_file = ledger.came_by_file(tx, row.id)
+    verdict = proof.weigh(centre, raw, mail, now=now, by_file=by_file)
     memory = centre.unfinished.setdefault(row.id, Memory())
     opened = open_documents(centre, mail, row, TurnReader(centre.reader, memory, centre.clock))
     likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
     with centre.store.transaction() as tx:
         ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)
-        outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
+        outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail), verdict=verdict), now=now)
         settings = centre.settings.mailbox
         ledger.settle(
             tx,

@@ -51,7 +51,7 @@ def _deal(tx: Connection, centre: Centre, delivery: Delivery, reported: str | No
     if reported is not None and not delivery.forms() and not delivery.pictured:
         return Outcome(reported, for_staff=reported.startswith("delivery_failed"))
     if replies.concerns_decision(centre, mail) and not delivery.is_report:
-        name = replies.handle(tx, centre, mail, delivery.row, now=now)
+        name = replies.handle(tx, centre, mail, delivery.row, delivery.verdict, now=now)
         return Outcome(name, for_staff=name.startswith("refused"))
     if delivery.forms():
         outcome = _take_forms(tx, centre, delivery, now=now)

@@ -1,8 +1,9 @@
 """Step 4, second half: a staff reply becomes a decision, or is refused, or is asked back (SPEC 2.1).
 
 A decision counts only if all hold: one From address that is the approver the request was made to; the mail is
-authenticated by our own server's stamp; the token is that request's, open and in time; the digest of what was shown is
-still the digest of the case as it is now; and the own words of the reply are exactly one command.
+authenticated in a way configured for him (`parsers.authentication`); the token is that request's, open and in time; the
+digest of what was shown is still the digest of the case as it is now; and the own words of the reply are exactly one
+command.
 Promises: a refused attempt changes nothing, is logged and told to all staff; an unclear reply changes nothing and is
 answered with what was understood. Each mail decides at most once (unique key on `decisions.mail_id`).
 """
@@ -16,12 +17,11 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 
 from config.settings import Approver
-from parsers import authentication
-from parsers.authentication import Evidence
+from parsers.authentication import Verdict, binds
 from parsers.mail import Mail, documents
-from parsers.reply import Command, Unclear, Verb, find_case_number, find_token, read_command
+from parsers.reply import Command, Unclear, Verb, find_case_number, find_token
 
-from . import answers, approval, cases, commands, post, schema, staff_letters
+from . import answers, approval, cases, commands, post, proof, schema, staff_letters
 from .assessment import assess
 from .case import Event, State
 from .cases import Case
@@ -33,10 +33,12 @@ from .store import added
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an attempt does not count: a code for the log, a Japanese sentence for staff."""
+    """Why an attempt does not count: a code for the log, a Japanese sentence for staff, and for the log the code of
+    the verdict on its sender where that is the reason."""
 
     code: str
     reason: str
+    detail: str = ""
 
 
 def concerns_decision(centre: Centre, mail: Mail) -> bool:
@@ -48,8 +50,8 @@ def concerns_decision(centre: Centre, mail: Mail) -> bool:
     return (from_approver or has_token) and (not documents(mail) or (from_approver and has_token))
 
 
-def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: datetime) -> str:
-    """Act on one staff mail; returns the name of its outcome."""
+def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, verdict: Verdict | None, *, now: datetime) -> str:
+    """Act on one staff mail; returns the name of its outcome. `verdict` is that of `proof.weigh` at receipt."""
     if mail.automatic is not None:
         # Out-of-office replies quote the request with its token: never a decision, and never answered.
         centre.audit.append(tx, "automatic_reply", at=now, actor="system", mail=row.id)
@@ -57,14 +59,13 @@ def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: dat
     token = find_token(mail)
     request = approval.find(tx, centre, token) if token else None
     case = cases.get(tx, request["case_id"]) if request else None
-    evidence = authentication.judge(mail, authserv_id=centre.settings.authentication.authserv_id)
-    reply = _Reply(tx, centre, mail, row, now, evidence, case)
+    reply = _Reply(tx, centre, mail, row, now, verdict, case)
     approver = _approver(centre, mail)
-    if refusal := _refuse_sender(mail, approver, evidence):
+    if refusal := _refuse_sender(mail, approver, verdict):
         return _refuse(reply, refusal)
-    if approver is None:  # `_refuse_sender` has refused this already; the type checker cannot know
+    if approver is None or verdict is None:  # refused above already; the type checker cannot know
         raise ValueError("an unknown sender was not refused")
-    words = read_command(mail.text)
+    words = proof.words(centre, approver, verdict, now=now)
     if isinstance(words, Command) and words.verb in commands.READING:
         return _tell(reply, approver, words)
     if request is None or case is None:
@@ -87,7 +88,7 @@ class _Reply:
     mail: Mail
     row: MailRow
     now: datetime
-    evidence: Evidence
+    verdict: Verdict | None
     case: Case | None
 
 
@@ -154,13 +155,13 @@ def required(tx: Connection, case: Case, planned: int) -> int:
     return max(planned, 2) if cases.version_row(tx, case)["amended_by"] else planned
 
 
-def _refuse_sender(mail: Mail, approver: Approver | None, evidence: Evidence) -> Refusal | None:
+def _refuse_sender(mail: Mail, approver: Approver | None, verdict: Verdict | None) -> Refusal | None:
     if mail.suspicions:
         return Refusal("suspicious_mail", "差出人の表記に不審な点があります。")
-    if approver is None:
+    if approver is None or verdict is None:
         return Refusal("not_an_approver", "承認者として登録されていない差出人です。")
-    if not evidence.accepted:
-        return Refusal("not_authenticated", f"差出人を確認できません（{evidence.reason}）。")
+    if not verdict.accepted:
+        return Refusal("not_authenticated", f"差出人を確認できません（{verdict.reason}）。", detail=verdict.code)
     return None
 
 
@@ -168,6 +169,8 @@ def _refuse_request(reply: _Reply, request: RowMapping, case: Case, approver: Ap
     tx, centre, now = reply.tx, reply.centre, reply.now
     if request["approver"].lower() != approver.address.lower():
         return Refusal("token_of_another", "別の承認者あての依頼への返信です。")
+    if reply.verdict is not None and not _is_bound(centre, case, request, reply.verdict):
+        return _NOT_BOUND
     if request["state"] != "open":
         return _CLOSED_REQUESTS[request["state"]]
     if request["expires_at"] <= now:
@@ -181,6 +184,10 @@ def _refuse_request(reply: _Reply, request: RowMapping, case: Case, approver: Ap
     return None
 
 
+_NOT_BOUND = Refusal(
+    "signature_not_bound",
+    "署名された本文に、この依頼の受付番号と確認コードがありません。依頼メールを引用したままご返信ください。",
+)
 _CLOSED_REQUESTS = {
     "used": Refusal("token_used", "この依頼にはすでに回答をいただいています。"),
     "void": Refusal("token_void", "この依頼は無効です。最新の承認依頼にご返信ください。"),
@@ -188,11 +195,24 @@ _CLOSED_REQUESTS = {
 }
 
 
+def _is_bound(centre: Centre, case: Case, request: RowMapping, verdict: Verdict) -> bool:
+    """Whether the proof covers what is decided: the token is in what DKIM or our stamp vouch for; an S/MIME signature
+    covers the body alone, which therefore must name case and digest itself (SPEC 2.1)."""
+    code = approval.code_of(centre, request["token_hash"], request["digest"])
+    return verdict.method != "smime" or binds(verdict.text, number=case.number, code=code)
+
+
+def carries(tx: Connection, centre: Centre, case: Case, decision: RowMapping, *, now: datetime) -> bool:
+    """Whether a stored decision is still proven by its mail, as the issuer looks at it: sender, words, binding."""
+    verdict = proof.again(tx, centre, decision, now=now)
+    request = approval.get(tx, decision["request_id"])
+    return verdict is not None and request is not None and _is_bound(centre, case, request, verdict)
+
+
 def _record(decision: _Decision, *, quorum: int) -> None:
     reply = decision.reply
     evidence: dict[str, Any] = {
-        "method": reply.evidence.method,
-        "identity": reply.evidence.identity,
+        **(reply.verdict.evidence if reply.verdict else {}),
         "message_id": reply.mail.message_id,
         "mail_digest": reply.row.digest,
     }
@@ -248,6 +268,7 @@ def _refuse(reply: _Reply, refusal: Refusal) -> str:
         actor="unknown",
         case_id=case_id,
         reason=refusal.code,
+        **({"detail": refusal.detail} if refusal.detail else {}),
         mail=reply.row.id,
     )
     draft = staff_letters.decision_refused(

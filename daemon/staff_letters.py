@@ -87,6 +87,7 @@ def approval_request(
     expires_at: datetime,
     findings: Sequence[Finding] | None = None,
     blocked: Sequence[str] = (),
+    code: str = "",
     quorum: int = 1,
     quorum_reasons: Sequence[str] = (),
     register_differences: Sequence[Difference] = (),
@@ -98,7 +99,8 @@ def approval_request(
     """承認依頼 (D.4): one application in full, what is wrong with it, and exactly what an approval would do.
 
     `findings` are those of form and register together (by default the form's own); `plan` and `blocked` are Japanese
-    sentences; `approver_index` says which of those asked this one is, as in 1/2; `quorum` how many must approve.
+    sentences; `approver_index` says which of those asked this one is, as in 1/2; `quorum` how many must approve;
+    `code` is the short form of the digest, which a signed reply must hold.
     `crops` are the pictures of what was read from a picture; they are shown below the text, the documents after them.
     """
     crops = crops or Crops()
@@ -114,7 +116,7 @@ def approval_request(
             "counts": request_parts.counts(found),
             "token": token,
             "verdict": request_parts.verdict(application, found, blocked, len(register_differences)),
-            "facts": "\n".join(request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons)),
+            "facts": "\n".join(request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons, code)),
             "plan": "\n".join(f"・{wording.one_line(line)}" for line in plan)
             or "・（いまは実行できることがありません）",
             "findings": "\n".join(
