@@ -13,18 +13,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from parsers.containers import Unpacked
 from parsers.errors import ParseError, ParseKind
 from parsers.reading import Reading
 
-from .unpacking import Opener
-
 TURN = timedelta(seconds=1)
 MOST_TURNS = 30
 
 Answer = TypeVar("Answer")
+
+
+class Opener(Protocol):
+    """Whoever opens documents: the confined reader (`daemon.reader`), or a turn of it (`TurnReader`)."""
+
+    def read(self, data: bytes, *, received_on: date) -> Reading:
+        """The forms in a PDF. Raises ParseError."""
+        ...
+
+    def unpack(self, data: bytes) -> Unpacked:
+        """The files in a container. Raises ParseError."""
+        ...
 
 
 class TurnOver(Exception):

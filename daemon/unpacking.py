@@ -7,7 +7,6 @@ told apart. A mail costs a bounded number of them: beyond that, the rest is name
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from typing import Protocol
 
 from parsers.attachments import Attachment, DocumentKind, is_document, kind_of, safe_name
 from parsers.containers import ARROW, Unpacked, is_container
@@ -19,6 +18,7 @@ from .centre import Centre
 from .ledger import MailRow
 from .planning import JST
 from .referral import Opened
+from .turns import Opener
 
 # Every document may cost a child its whole patience. A company that sends more forms at once is answered all the same.
 MOST_DOCUMENTS = 60
@@ -26,18 +26,6 @@ TOO_MANY = "too_many"
 
 _READABLE = frozenset({DocumentKind.PDF, DocumentKind.OTHER})
 _TOO_COSTLY = "読み取りに時間またはメモリーがかかりすぎるため、中止しました。原本をご確認ください。"
-
-
-class Opener(Protocol):
-    """Whoever opens documents: the confined reader (`daemon.reader`), or a turn of it (`daemon.turns`)."""
-
-    def read(self, data: bytes, *, received_on: date) -> Reading:
-        """The forms in a PDF. Raises ParseError."""
-        ...
-
-    def unpack(self, data: bytes) -> Unpacked:
-        """The files in a container. Raises ParseError."""
-        ...
 
 
 def open_documents(centre: Centre, mail: Mail, row: MailRow, opener: Opener) -> tuple[Opened, ...]:
