@@ -5,7 +5,7 @@ Nothing in the house reads a clock, a random source or an environment by itself;
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from .reader import Reader
 from .smtp import Route, Transport
 from .stopping import Stop
 from .store import Store
+from .turns import Memory
 from .vault import Vault
 
 
@@ -46,12 +47,14 @@ class Centre:
     office: Office
     account: Account
     reader: Reader
-    open_mailbox: Callable[[Account], Mailbox]
+    open_mailbox: Callable[..., Mailbox]
     open_transport: Callable[[], Transport]
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     sleep: Callable[[float], None]
     stop: Stop
+    unfinished: dict[int, Memory] = field(default_factory=dict)
+    """What was read of mails whose turn is over (`turns`), by mail; lost with the process, and then read again."""
 
     @property
     def public(self) -> Path:
