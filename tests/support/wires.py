@@ -76,6 +76,7 @@ class Proxy(_Listener):
     `break_after(n, stall=...)`: after n more octets from the server the connection is cut, or nothing more comes.
     `cut_upon(token)`: as soon as the client has sent `token`, which is still passed on, the connection is cut and the
     server's answer to it never arrives; with `passed=False` the octets with the token are not passed on either.
+    `dribbles`: every octet of the server comes in a packet of its own.
     """
 
     def __init__(self, port: int) -> None:
@@ -86,6 +87,7 @@ class Proxy(_Listener):
         self._token: bytes | None = None
         self._passed = True
         self._deaf = False
+        self.dribbles = False
         self.passed = self.passed_up = 0
         self._up_left: int | None = None
         self._trigger: bytes | None = None
@@ -163,7 +165,8 @@ class Proxy(_Listener):
                 self.passed += len(data)
                 if self._left is not None:
                     data, self._left = data[: self._left], self._left - min(self._left, len(data))
-                client.sendall(data)
+                for part in (data,) if not self.dribbles else (data[at : at + 1] for at in range(len(data))):
+                    client.sendall(part)
                 if self._left == 0 and self._stalls:
                     self.stalled.set()
                 if self._left == 0 and not self._stalls:
