@@ -101,9 +101,9 @@ class MailboxSettings:
     folder: str = "INBOX"
     filed_folder: str = "LRA-Processed"
     staff_folder: str = "LRA-Staff"
-    login: str = "password"
     junk_folder: str = "Junk"
     largest_mail_mb: int = 50
+    login: str = "password"
     ca_file: str = ""
 
 

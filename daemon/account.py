@@ -98,6 +98,9 @@ def enter(client: Any, account: Account) -> None:  # noqa: ANN401 - as above
         except CapabilityError:
             # Going on without TLS is what somebody who removes STARTTLS from the greeting wants.
             raise MailboxRefused(Kind.MAILBOX_LOGIN, "STARTTLS is not offered") from None
+        # What was offered before TLS may be less, or somebody else's word (RFC 3501 section 6.2.1).
+        client._cached_capabilities = None  # noqa: SLF001 - there is no public way to forget them
+        client._imap.untagged_responses.clear()  # noqa: SLF001 - the greeting may have named them there
     _log_in(client, account)
 
 

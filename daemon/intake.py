@@ -6,10 +6,12 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from parsers.mail import Mail, open_mail
@@ -20,7 +22,7 @@ from .centre import Centre
 from .failures import Kind, MailboxUnavailable, NameServerUnavailable
 from .guard import attempt
 from .imap import Mailbox
-from .incoming import BATCH_BYTES, Incoming
+from .incoming import BATCH_BYTES, BATCH_MAILS, Incoming
 from .ledger import MailRow, Place, Sighting
 from .planning import JST
 from .reception import receive
@@ -49,30 +51,66 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
     again = _reused([known[uid] for uid in listed if uid in known], mailbox)
     wanted = [uid for uid in listed if uid not in known or uid in again]
     taken: dict[int, bool] = {}
-    for mail in mailbox.mails(wanted):
-        disk_room.require(centre, mail.size)
-        taken[mail.uid] = _note(centre, place, mail.uid, _store(centre, mail), mail.internal_date)
+    for batch in _batches(centre, mailbox.mails(wanted)):
+        taken |= _take(centre, place, batch)
     reconciling.compare(centre, place, listed, set(wanted) - set(taken))
     return sum(taken.values())
 
 
-def _store(centre: Centre, mail: Incoming) -> Stored:
-    """Durable on return. A mail that is too large to be read never lies in memory whole either."""
-    if mail.size > oversize.limit(centre) or mail.size > BATCH_BYTES:
-        return centre.blobs.put_stream(mail.pieces())
-    raw = b"".join(mail.pieces())
-    return Stored(centre.blobs.put(raw), len(raw))
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A mail in memory, for as long as its batch needs to be stored."""
+
+    uid: int
+    internal_date: datetime
+    raw: bytes
 
 
-def _note(centre: Centre, place: Place, uid: int, stored: Stored, arrived_at: datetime) -> bool:
-    """Commit the ledger row of stored bytes; returns whether they were new."""
-    now = centre.clock()
+def _batches(centre: Centre, mails: Iterable[Incoming]) -> Iterator[list[_Small | Incoming]]:
+    """Mails that are stored together: as many as were asked for together, bounded by octets; a large one alone."""
+    batch: list[_Small | Incoming] = []
+    octets = 0
+    for mail in mails:
+        disk_room.require(centre, octets + mail.size)
+        if mail.size > min(oversize.limit(centre), BATCH_BYTES):
+            if batch:
+                yield batch
+            yield [mail]
+            batch, octets = [], 0
+            continue
+        raw = b"".join(mail.pieces())
+        batch.append(_Small(mail.uid, mail.internal_date, raw))
+        octets += len(raw)
+        if len(batch) == BATCH_MAILS or octets > BATCH_BYTES:
+            yield batch
+            batch, octets = [], 0
+    if batch:
+        yield batch
+
+
+def _take(centre: Centre, place: Place, batch: Sequence[_Small | Incoming]) -> dict[int, bool]:
+    """Store mails durably, then commit their rows together; by UID, whether the bytes were new.
+
+    A mail that is too large to be read never lies in memory whole.
+    """
+    small = [mail for mail in batch if isinstance(mail, _Small)]
+    stored = centre.blobs.put_many([mail.raw for mail in small])
+    found: list[tuple[_Small | Incoming, Stored]] = list(zip(small, stored, strict=True))
+    found += [(mail, centre.blobs.put_stream(mail.pieces())) for mail in batch if isinstance(mail, Incoming)]
     with centre.store.transaction() as tx:
-        recorded = ledger.record(tx, place, uid, digest=stored.digest, size=stored.size, arrived_at=arrived_at, now=now)
-        if recorded.instead_of is not None:
-            centre.audit.append(
-                tx, "uid_reused", at=now, actor="system", mail=recorded.mail_id, instead_of=recorded.instead_of
-            )
+        return {mail.uid: _note(tx, centre, place, mail, blob) for mail, blob in found}
+
+
+def _note(tx: Connection, centre: Centre, place: Place, mail: _Small | Incoming, blob: Stored) -> bool:
+    """The ledger row of stored bytes; returns whether they were new."""
+    now = centre.clock()
+    recorded = ledger.record(
+        tx, place, mail.uid, digest=blob.digest, size=blob.size, arrived_at=mail.internal_date, now=now
+    )
+    if recorded.instead_of is not None:
+        centre.audit.append(
+            tx, "uid_reused", at=now, actor="system", mail=recorded.mail_id, instead_of=recorded.instead_of
+        )
     return recorded.new
 
 

@@ -38,6 +38,8 @@ def advice(detail: str) -> str:
         return _REFUSED_BY_SERVER
     if not detail.startswith("oauth: "):
         return "mend the login: the server offers another than the settings name" if "not offered" in detail else ""
+    if "credential" in detail:
+        return "write the private key (RSA) and its certificate, both as PEM, into the credential"
     number = re.search(r"AADSTS\d+", detail)
     if number is not None and number[0] in _MICROSOFT:
         return _MICROSOFT[number[0]]

@@ -123,6 +123,33 @@ def test_the_last_piece_may_be_full_or_short(real, monkeypatch, over):
         assert [mail.raw for mail in mailbox.fetch(mailbox.uids())] == [raw]
 
 
+@pytest.mark.parametrize(("given", "whole"), [(7, True), (0, False), (10**9, False)])
+def test_pieces_may_be_shorter_than_asked_for_and_must_be_there(monkeypatch, given, whole):
+    monkeypatch.setattr(incoming, "BATCH_BYTES", 10)
+    monkeypatch.setattr(incoming, "PIECE_BYTES", 16)
+    raw = b"Subject: pieces\r\n\r\nshort and many\r\n"
+
+    def fetch(words):
+        if "SIZE" in words[-2]:
+            return (
+                f'* 1 FETCH (UID 1 RFC822.SIZE {len(raw)} INTERNALDATE "01-Jul-2026 09:00:00 +0900")\r\n{{tag}} OK done'
+            )
+        offset = int(words[-1].partition("<")[2].partition(".")[0])
+        piece = raw[offset : offset + given] if given < 10**9 else b"x" * 16  # no mail ends, or one never does
+        if not given:
+            return "{tag} OK done"
+        return f"* 1 FETCH (UID 1 BODY[]<{offset}> {{{len(piece)}}}\r\n{piece.decode()})\r\n{{tag}} OK done"
+
+    with ScriptedImap({"UID FETCH": fetch}) as server:
+        account = Account("127.0.0.1", server.port, "plain", "u@lra.example", Secret("x"), read_timeout=5.0)
+        with Mailbox.open(account) as mailbox:
+            if whole:
+                assert [mail.raw for mail in mailbox.fetch([1])] == [raw]
+            else:
+                with pytest.raises(MailboxUnavailable, match="piece"):
+                    list(mailbox.fetch([1]))
+
+
 def test_a_large_mail_is_never_in_memory_whole(real):
     size = 48 * 1024 * 1024
     real.server.append(real.address, b"Subject: x\r\n\r\n" + b"0123456789abcd\r\n" * (size // 16))
@@ -160,9 +187,10 @@ def test_a_connection_cut_between_the_pieces_is_never_taken_for_the_end_of_the_m
         assert b"".join(taken) == real.messages()[0]
 
 
-def test_a_large_folder_is_listed_in_windows(server, monkeypatch):
+def test_a_large_folder_is_listed_in_windows(real, monkeypatch):
+    """Not over the embedded server, which takes the numbers in UID SEARCH for UIDs and never holds so much."""
     monkeypatch.setattr(imap, "SEARCH_WINDOW", 4)
-    postbox = make_postbox(server)
+    postbox = real
     for number in range(11):
         postbox.server.append(postbox.address, make_message(subject=str(number)))
     with Mailbox.open(postbox.account()) as mailbox:

@@ -11,6 +11,7 @@ from daemon.imap import Account, Mailbox, MailboxRefused, MailboxUnavailable
 from daemon.oauth import RefreshToken, Tokens
 from daemon.oauth_advice import advice
 from daemon.smtp import Route, Transport, TransportMisconfigured, TransportUnavailable
+from support.command_lines import CommandLine, write_config, write_credential
 from support.real_servers import RealMailServer
 from support.servers import make_message
 from support.token_server import CLIENT, REFRESH, SECRET, TokenServer, passdb_for
@@ -152,6 +153,44 @@ def test_a_server_without_the_mechanism_never_sees_a_token(tokens):
             transport.probe()
     assert "AUTHENTICATE" not in imap.seen
     assert not [line for line in smtp.seen if line.startswith("AUTH")]
+
+
+def test_check_says_in_plain_words_what_is_wrong_with_a_token(copied, finished, capsys, mail_server, tokens_of):
+    oauth = {
+        "login": '"xoauth2"',
+        "[oauth]": "",
+        "authority": f'"{tokens_of.authority}"',
+        "client_id": f'"{CLIENT}"',
+        "scope": '"https://outlook.office365.com/.default"',
+    }
+    config = write_config(copied, mail_server, **oauth)
+    text = config.read_text("utf-8").replace(
+        "\n[smtp]", f'\nca_file = "{tokens_of.ca_file}"\n[smtp]\nlogin = "xoauth2"'
+    )
+    config.write_text(text, "utf-8")
+    (copied / "centre" / "credentials" / "imap-password").unlink()
+    lra = CommandLine(config, finished.clock, capsys)
+
+    def doors():
+        rows = {each["check"]: each for each in lra("check", "--json").document}
+        assert not [name for name in rows if "password" in name]
+        return rows["credential oauth-secret"], rows["mailbox"], rows["mail server"]
+
+    tokens_of.answer = None
+    secret, *_ = doors()
+    assert "oauth-secret" in secret["next_step"]
+    for value, word in (("wrong", "secret is wrong"), (SECRET, "")):
+        write_credential(copied, "oauth-secret", value)
+        _, *found = doors()
+        assert [each["in_order"] for each in found] == [not word] * 2
+        assert all(word in each["next_step"] for each in found)
+    tokens_of.valid.clear()
+    tokens_of.user = "somebody-else@lra.example"
+    try:
+        _, *found = doors()
+    finally:
+        tokens_of.user = USER
+    assert all("FullAccess" in each["next_step"] for each in found)
 
 
 def test_a_login_by_token_without_tokens_cannot_be_made():

@@ -112,8 +112,9 @@ def test_a_key_that_cannot_sign_is_said(server, tmp_path, file):
         (key.read_text() + certificate.read_text(), "must be RSA"),
         (f"{begin}\nAAAA\n{end}\n{certificate.read_text()}", "cannot be read"),
     ):
-        with pytest.raises(TokenRefused, match=told):
+        with pytest.raises(TokenRefused, match=told) as caught:
             Tokens(credentials(server, pem), file, lambda: START).token()
+        assert "private key (RSA)" in advice(f"oauth: {caught.value}")
     assert server.requests == []
 
 
@@ -198,6 +199,24 @@ def test_a_token_server_that_is_gone_is_unavailable(file):
             Tokens(grant, file, lambda: START).token()
         grant.ca_file.unlink()
     grants[0].ca_file.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("detail", "word"),
+    [
+        ("oauth: invalid_client", "oauth.client_id"),
+        ("oauth: invalid_client AADSTS7000222", "has expired"),
+        ("oauth: invalid_client AADSTS99", "oauth.client_id"),
+        ("oauth: invalid_grant", "refresh token"),
+        ("oauth: SSLError", "token server"),
+        ("token AUTHENTICATIONFAILED", "FullAccess"),
+        ("XOAUTH2 is not offered", "offers another"),
+        ("AUTHENTICATIONFAILED", ""),
+    ],
+)
+def test_the_advice_fits_the_failure(detail, word):
+    assert word in advice(detail)
+    assert bool(word) == bool(advice(detail))
 
 
 JSON = st.recursive(

@@ -7,6 +7,7 @@ empty, and whoever looks into a mailbox by other means calls `settle` first.
 
 import contextlib
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import imapclient
 
 from daemon.demo.server import Delivery
 from support.dovecot import Dovecot
-from support.postfix import Postfix
+from support.postfix import DAEMONS, Postfix
 from support.stamper import Stamper
 from support.throwaway_tls import write_server_tls
 
@@ -39,6 +40,8 @@ class RealMailServer:
         without: Iterable[str] = (),
         **options: Any,
     ) -> None:
+        if os.geteuid() or not all(Path(each).exists() for each in ("/usr/sbin/dovecot", DAEMONS / "master")):
+            raise RuntimeError(f"the real mail servers need root, and {PACKAGES}")
         self.host = "127.0.0.1"
         self.authserv_id = authserv_id
         self._stack = contextlib.ExitStack()
