@@ -198,7 +198,7 @@ def listen_ours(where: dict[str, Any]) -> int:
 
     def fetch(_: Any, mailbox: Mailbox) -> int:
         nonlocal done
-        new = intake.fetch(centre, mailbox)
+        new = take_in(centre, mailbox)
         at = time.monotonic()
         if new:
             with centre.store.transaction() as tx:
@@ -210,9 +210,10 @@ def listen_ours(where: dict[str, Any]) -> int:
         return new
 
     read_end, _ = os.pipe()
+    take_in, intake.fetch = intake.fetch, fetch
     loop.STEPS = (("fetch", partial(loop._in_mailbox, fetch)),)
     with centre.open_mailbox(centre.account) as mailbox:
-        intake.fetch(centre, mailbox)
+        take_in(centre, mailbox)
     say(ready=True)
     loop.run(centre, centre.stop, read_end)
     return done
