@@ -1,6 +1,6 @@
 """What mails that were built to be costly cost: time, memory, and whether every octet is kept.
 
-    .venv/bin/python -P -m tools.measure_mail [--scale 1.0] [--report docs/soak/mail_bounds.md]
+    .venv/bin/python -m tools.measure_mail [--scale 1.0] [--report docs/soak/mail_bounds.md]
 
 Each shape is opened by `parsers.mail.open_mail` in a process of its own. Full size (scale 1): 200 MB, 10,000
 attachments, nesting of 1,000, a header of 20 MB, and what comes just below the limits of `parsers.survey`.
@@ -61,8 +61,10 @@ def _many(scale: float) -> bytes:
 
 def _deep(scale: float, line: bytes = b"text\r\n", lines: int = 20) -> bytes:
     out = [_HEAD + b"Content-Type: multipart/mixed; boundary=b0\r\n\r\n"]
-    for level in range(1, max(60, int(1000 * scale))):
-        out.append(b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (level - 1, level))
+    out += [
+        b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (level - 1, level)
+        for level in range(1, max(60, int(1000 * scale)))
+    ]
     return b"".join(out) + line * lines
 
 

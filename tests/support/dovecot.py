@@ -223,4 +223,3 @@ class Dovecot:
         fresh = self.folder / "users.new"
         fresh.write_text("".join(lines))
         fresh.rename(self.folder / "users")
-

@@ -189,7 +189,19 @@ def _make_queue(folder: Path) -> None:
     (spool / "pid").mkdir()
     (folder / "data").mkdir()
     shutil.chown(folder / "data", "postfix", "postfix")
-    names = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
+    names = (
+        "active",
+        "bounce",
+        "corrupt",
+        "defer",
+        "deferred",
+        "flush",
+        "hold",
+        "incoming",
+        "private",
+        "saved",
+        "trace",
+    )
     for name in names:
         (spool / name).mkdir(mode=0o700)
         shutil.chown(spool / name, "postfix", "root")

@@ -48,9 +48,7 @@ class RealMailServer:
         self.ca_file, certificate, key = _write_tls(self.folder)
         for name in ("dovecot", "postfix"):
             (self.folder / name).mkdir()
-        self.dovecot = Dovecot(
-            self.folder / "dovecot", certificate=certificate, key=key, without=without, **options
-        )
+        self.dovecot = Dovecot(self.folder / "dovecot", certificate=certificate, key=key, without=without, **options)
         self._stamper = Stamper(authserv_id, self.dovecot, clock)
         self._stamper.start()
         self._stack.callback(self._stamper.stop)
@@ -121,9 +119,7 @@ class RealMailServer:
                 return []
             client.select_folder(self.folder_name(folder), readonly=True)
             uids = client.search("ALL")
-            return [
-                client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in sorted(uids)
-            ]
+            return [client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in sorted(uids)]
 
     def append(self, address: str, content: bytes, folder: str = "INBOX") -> None:
         """Put octets into a folder of a mailbox as they are, without SMTP and stamps; KeyError: no such mailbox."""
