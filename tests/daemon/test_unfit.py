@@ -108,25 +108,6 @@ def test_more_documents_than_a_mail_may_cost_are_told_and_shown(room, monkeypatc
     assert "数通のメールに分けて" in text_of(came)
 
 
-def test_a_form_is_taken_and_its_sender_is_told_of_the_file_beside_it(room):
-    form = (SAMPLES / "new_issue.pdf").read_bytes()
-    logo = b"\x89PNG\r\n\x1a\n" + bytes(3000)
-    came = room.take(
-        mail(
-            "二名分です。", ("一式.zip", zipped([("一人目.pdf", form)])), ("二人目.zip", LOCKED_ZIP), ("logo.png", logo)
-        )
-    )
-    assert "not_taken" in came.kinds
-    assert set(came.kinds) & {"receipt", "defects"}
-    (told,) = [each for each in came.answers if each["kind"] == "not_taken"]
-    words = open_mail(told["raw"]).text
-    assert "パスワード付きの圧縮ファイル" in words
-    assert "画像ファイル" not in words
-    assert "確認していないファイルがあります" in came.words
-    follows = room.take(mail("パスワード：abc123XY", subject="パスワード", number="2"))
-    assert (follows.kinds, follows.row.outcome) == ([], "password_mail")
-
-
 def test_automatic_mail_is_not_answered_whatever_it_brings(room):
     came = room.take(mail("a", ("a.zip", LOCKED_ZIP), headers=[("Auto-Submitted", "auto-generated")]))
     assert came.kinds == []

@@ -10,6 +10,7 @@ from daemon.demo.story import AOZORA, MINATO
 from support.applications import case_of
 from support.centres import form
 from support.pictures import photo_pdf
+from tools.pack_files import zipped
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FIRST, SECOND = APPROVERS
@@ -55,6 +56,19 @@ def test_what_cannot_be_opened_or_is_of_another_service_is_answered_with_the_rea
     assert "申請書ではないようです" in answer.text.replace("\n", "").replace("　", "")
     (shown,) = stage.letters(FIRST)
     assert "申請書のないメール" in shown.subject
+
+
+def test_a_form_in_a_zip_is_taken_and_its_sender_is_told_of_the_locked_file_beside_it(stage):
+    locked = zipped([("二人目.pdf", b"%PDF-1.7")], encrypted=True)
+    logo = b"\x89PNG\r\n\x1a\n" + bytes(3000)
+    send(stage, MINATO, zipped([("一人目.pdf", form(stage, "new_issue_takeru"))]), locked, logo)
+    assert case_of(stage, "WEBEC-20260401-0001").state == "awaiting_decision"
+    told = {mail.subject: mail.text for mail in stage.letters(MINATO)}
+    assert len(told) == 2
+    words = next(text for subject, text in told.items() if "一部のファイル" in subject)
+    assert "パスワード付きの圧縮ファイル" in words
+    assert "画像ファイル" not in words
+    assert any("確認していないファイルがあります" in mail.subject for mail in stage.letters(FIRST))
 
 
 def test_a_mail_in_our_own_name_is_never_answered(stage):
