@@ -76,6 +76,12 @@ def test_after_its_time_a_password_belongs_to_no_file(room):
     assert room.pair(late.row) is None
 
 
+def test_a_password_in_the_subject_is_not_shown_either(room):
+    room.take(FILE)
+    second = room.take(mail(f"PW: {SECRET}", subject=f"{SECRET} です", number="10"), after=MINUTES)
+    assert SECRET not in second.words
+
+
 def test_a_bare_password_is_known_by_the_file_that_went_before(room):
     room.take(FILE)
     bare = room.take(mail(f"PW: {SECRET}", subject="Re:", number="5"), after=MINUTES)

@@ -5,9 +5,10 @@ import smtplib
 from email.message import EmailMessage
 from pathlib import Path
 
+from config.request_types import RequestType
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA, MINATO
-from support.applications import case_of
+from support.applications import application, case_of, deliver
 from support.centres import form
 from support.pictures import photo_pdf
 from tools.pack_files import zipped
@@ -16,11 +17,13 @@ SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FIRST, SECOND = APPROVERS
 
 
-def send(stage, sender, *papers):
+def send(stage, sender, *papers, answers=""):
     """One mail with these files."""
     message = EmailMessage(policy=email.policy.SMTP)
     message["From"], message["To"], message["Subject"] = sender, CENTRE, "申請書"
     message["Message-ID"] = f"<{len(stage.deliveries)}@mail.example>"
+    if answers:
+        message["In-Reply-To"] = answers
     message.set_content("お送りします。")
     for number, paper in enumerate(papers, 1):
         message.add_attachment(paper, maintype="application", subtype="pdf", filename=f"{number}.pdf")
@@ -69,6 +72,16 @@ def test_a_form_in_a_zip_is_taken_and_its_sender_is_told_of_the_locked_file_besi
     assert "パスワード付きの圧縮ファイル" in words
     assert "画像ファイル" not in words
     assert any("確認していないファイルがあります" in mail.subject for mail in stage.letters(FIRST))
+
+
+def test_an_excel_file_in_answer_to_a_letter_of_ours_pauses_the_case_and_is_answered_too(stage):
+    (number,) = deliver(stage, application(RequestType.NEW_ISSUE))
+    receipt = stage.letters(AOZORA)[-1]
+    excel = (SAMPLES / "form.xlsx").read_bytes()
+    send(stage, AOZORA, excel, answers=receipt.message_id)
+    assert case_of(stage, number).state in ("on_hold", "returned")
+    assert any("Excelファイルのままでは" in mail.text for mail in stage.letters(AOZORA))
+    assert any(f"案件 {number} に関するメール" in mail.subject for mail in stage.letters(FIRST))
 
 
 def test_a_mail_in_our_own_name_is_never_answered(stage):
