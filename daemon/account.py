@@ -47,6 +47,7 @@ class Account:
     username: str
     password: Secret
     folder: str = "INBOX"
+    readonly: bool = False
     connect_timeout: float = 15.0
     read_timeout: float = 60.0
     ca_file: Path | None = None

@@ -18,7 +18,7 @@ that nothing opens. Between two runs nothing depends on the order: each may be r
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,14 @@ class Stored:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Sealed bytes in a file without a name of its own yet, and the key they were sealed under."""
+
+    key: bytes
+    path: Path
+
+
 class Blobs:
     """The blob folder of one centre and the folder of its keys, side by side."""
 
@@ -66,11 +74,23 @@ class Blobs:
         Bytes that were erased stay erased and are not stored, unless `anew` says that they came again by another way
         and are wanted.
         """
-        digest = hashlib.sha256(data).hexdigest()
-        with self.keys.open(digest) as table:
-            if self._is_settled(table, digest, anew=anew):
-                return digest
-        return self.put_stream((data,), anew=anew).digest
+        return self.put_many((data,), anew=anew)[0].digest
+
+    def put_many(self, blobs: Sequence[bytes], *, anew: bool = False) -> list[Stored]:
+        """As `put`, for several blobs: durable together when this returns, at fewer waits for the disk."""
+        stored = [Stored(hashlib.sha256(data).hexdigest(), len(data)) for data in blobs]
+        fresh: dict[str, _Part] = {}
+        try:
+            for each, data in zip(stored, blobs, strict=True):
+                with self.keys.open(each.digest) as table:
+                    settled = each.digest in fresh or self._is_settled(table, each.digest, anew=anew)
+                if not settled:
+                    key = self._random_bytes(_KEY_OCTETS)
+                    fresh[each.digest] = _Part(key, self._write_part(seal(key, (data,))))
+            self._settle(fresh, anew=anew)
+        finally:
+            _take_away(fresh.values())
+        return stored
 
     def put_stream(self, chunks: Iterable[bytes], *, anew: bool = False) -> Stored:
         """As `put`, for bytes that come in chunks and need never lie in memory together."""
@@ -84,22 +104,12 @@ class Blobs:
                 size += len(chunk)
                 yield chunk
 
-        part = self._write_part(seal(key, counted()))
+        part = _Part(key, self._write_part(seal(key, counted())))
         try:
-            digest = hashed.hexdigest()
-            with self.keys.open(digest) as table:
-                if not self._is_settled(table, digest, anew=anew):
-                    table.add(digest, key)
-                    target = self._path(digest)
-                    if not target.parent.exists():
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        sync_folder(self.folder)
-                    part.rename(target)
-                    sync_folder(target.parent)
-            return Stored(digest, size)
+            self._settle({hashed.hexdigest(): part}, anew=anew)
         finally:
-            # After the rename there is none; after an error it must not fill the disk that may be full.
-            part.unlink(missing_ok=True)
+            _take_away([part])
+        return Stored(hashed.hexdigest(), size)
 
     def get(self, digest: str) -> bytes:
         """The bytes of a digest. Raises BlobErased, BlobMissing when they are gone or damaged."""
@@ -158,6 +168,28 @@ class Blobs:
             return False
         return True
 
+    def _settle(self, parts: Mapping[str, _Part], *, anew: bool) -> None:
+        """Give written parts their names, by digest; durable on return (the order: see the head of the module)."""
+        for part in parts.values():
+            _sync_file(part.path)
+        for table_name in sorted({digest[:1] for digest in parts}):
+            with self.keys.open(table_name) as table:
+                wanted = {
+                    digest: part
+                    for digest, part in parts.items()
+                    if digest[:1] == table_name and not self._is_settled(table, digest, anew=anew)
+                }
+                if not wanted:
+                    continue
+                table.add({digest: part.key for digest, part in wanted.items()})
+                folder = self.folder / table_name
+                if not folder.exists():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    sync_folder(self.folder)
+                for digest, part in wanted.items():
+                    part.path.rename(self._path(digest))
+                sync_folder(folder)
+
     def _write_part(self, sealed: Iterable[bytes]) -> Path:
         part = self.folder / f".{self._random_bytes(16).hex()}.part"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -168,7 +200,6 @@ class Blobs:
                     view = memoryview(piece)
                     while view:
                         view = view[file.write(view) :]
-                os.fsync(file.fileno())
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -181,11 +212,25 @@ class Blobs:
             raise BlobMissing(f"blob {digest} cannot be read: {error.strerror}") from error
 
     def _path(self, digest: str) -> Path:
-        return self.folder / digest[:2] / f"{digest}{_SUFFIX}"
+        return self.folder / digest[:1] / f"{digest}{_SUFFIX}"
 
     def _plain(self, digest: str) -> Path:
         """Where a data folder of stage 1 or 2 has its plain bytes."""
         return self.folder / digest[:2] / digest
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take_away(parts: Iterable[_Part]) -> None:
+    """After the rename there is none; after an error it must not fill a disk that may be full."""
+    for part in parts:
+        part.path.unlink(missing_ok=True)
 
 
 def _checked(digest: str, file: BinaryIO, key: bytes | None) -> Iterator[bytes]:

@@ -40,7 +40,10 @@ def tune(sock: socket.socket) -> None:
     """Send small writes at once and notice a peer that vanished.
 
     Both libraries write a command or the end of a message in two pieces; with Nagle's algorithm the second waits for
-    the peer's delayed acknowledgement, some 40 ms each time. Keep-alive ends connections that a router forgot.
+    the peer's delayed acknowledgement, some 40 ms each time. Keep-alive ends connections that a router forgot; Linux
+    begins it after two hours of silence, by which time IDLE would have been deaf for long: here it is two minutes.
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, seconds)

@@ -4,10 +4,11 @@ Two keys: where it was seen, (account, folder, UIDVALIDITY, UID), and what it wa
 bytes under another UID, in another folder or after a UIDVALIDITY change are another sighting of the same mail.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from ca.register import Instant
@@ -16,6 +17,7 @@ from . import schema
 from .store import added, changed, every, one
 
 _mails = schema.mails
+_ASKED_TOGETHER = 500  # values in one statement; SQLite takes 32,766, older ones 999
 _sightings = schema.sightings
 
 
@@ -26,6 +28,10 @@ class Place:
     account: str
     folder: str
     uidvalidity: int
+
+
+FROM_A_FILE = Place("file", "", 0)
+"""No account has this name: those of servers hold an @. The UID of a sighting there is the number of the mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +54,133 @@ class MailRow:
     erased_at: datetime | None = None
 
 
-def seen(tx: Connection, place: Place) -> frozenset[int]:
-    """The UIDs of this place that stand in the ledger already."""
-    query = select(_sightings.c.uid).where(*_at(place))
-    return frozenset(row["uid"] for row in every(tx, query))
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A UID that stands in the ledger; `internal_date` is None where it was noted before stage 3."""
+
+    uid: int
+    mail_id: int
+    internal_date: datetime | None
 
 
-def record(
-    tx: Connection, place: Place, uid: int, *, digest: str, size: int, arrived_at: datetime, now: datetime
-) -> bool:
-    """Note a sighting of stored bytes; returns whether the mail itself is new."""
-    row = one(tx, select(_mails.c.id).where(_mails.c.digest == digest))
-    mail_id = row["id"] if row else add(tx, digest=digest, size=size, arrived_at=arrived_at, now=now)
-    added(
-        tx,
-        _sightings,
-        mail_id=mail_id,
-        account=place.account,
-        folder=place.folder,
-        uidvalidity=place.uidvalidity,
-        uid=uid,
-        seen_at=now,
-    )
-    return row is None
+def seen(tx: Connection, place: Place, uids: Sequence[int]) -> dict[int, Sighting]:
+    """Those of these UIDs of a place that stand in the ledger already."""
+    columns = (_sightings.c.uid, _sightings.c.mail_id, _sightings.c.internal_date)
+    found: dict[int, Sighting] = {}
+    for start in range(0, len(uids), _ASKED_TOGETHER):
+        block = uids[start : start + _ASKED_TOGETHER]
+        for row in every(tx, select(*columns).where(*_at(place), _sightings.c.uid.in_(block))):
+            found[row["uid"]] = Sighting(**row)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail that was fetched and whose bytes are stored."""
+
+    uid: int
+    digest: str
+    size: int
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a fetched mail was to the ledger: `new` bytes, and the mail that stood under its UID before, if another."""
+
+    mail_id: int
+    new: bool
+    instead_of: int | None = None
+
+
+def record(tx: Connection, place: Place, arrivals: Sequence[Arrival], *, now: datetime) -> list[Recorded]:
+    """Note where stored bytes were seen, a few statements for all of them; no UID may be named twice.
+
+    A UID that stands in the ledger with other bytes was given away a second time, which RFC 3501 section 2.3.1.1
+    forbids and servers do: the sighting is the new mail's from now on, the old mail keeps its row. With the same bytes
+    the mail lies there again, or still, and is to be filed again.
+    """
+    known = _ids(tx, [each.digest for each in arrivals])
+    fresh = {each.digest: each for each in arrivals if each.digest not in known}
+    known |= _add_all(tx, list(fresh.values()), now=now)
+    before = seen(tx, place, [each.uid for each in arrivals])
+    where = {"account": place.account, "folder": place.folder, "uidvalidity": place.uidvalidity}
+    rows, found = [], []
+    for each in arrivals:
+        mail_id = known[each.digest]
+        values = {"mail_id": mail_id, "internal_date": each.arrived_at, "seen_at": now, "filed_at": None}
+        old = before.get(each.uid)
+        if old is None:
+            rows.append(where | values | {"uid": each.uid})
+        else:
+            changed(tx, update(_sightings).where(*_at(place), _sightings.c.uid == each.uid).values(**values))
+        other = old.mail_id if old is not None and old.mail_id != mail_id else None
+        # The same bytes twice in one batch are new once.
+        found.append(Recorded(mail_id, new=fresh.pop(each.digest, None) is not None, instead_of=other))
+    if rows:
+        tx.execute(insert(_sightings), rows)
+    return found
+
+
+def _ids(tx: Connection, digests: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(digests), _ASKED_TOGETHER):
+        block = digests[start : start + _ASKED_TOGETHER]
+        query = select(_mails.c.digest, _mails.c.id).where(_mails.c.digest.in_(block))
+        found |= {row["digest"]: row["id"] for row in every(tx, query)}
+    return found
+
+
+def _add_all(tx: Connection, arrivals: Sequence[Arrival], *, now: datetime) -> dict[str, int]:
+    """New mails in the order of their arrival; the unique digest refuses a second one."""
+    if not arrivals:
+        return {}
+    rows = [
+        {
+            "digest": each.digest,
+            "size": each.size,
+            "state": "stored",
+            "arrived_at": each.arrived_at,
+            "stored_at": now,
+        }
+        for each in arrivals
+    ]
+    statement = insert(_mails).returning(_mails.c.digest, _mails.c.id, sort_by_parameter_order=True)
+    return {row["digest"]: row["id"] for row in tx.execute(statement, rows).mappings()}
 
 
 def add(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: datetime) -> int:
     """A mail that is not in the ledger yet; the unique digest refuses a second one."""
     return added(tx, _mails, digest=digest, size=size, state="stored", arrived_at=arrived_at, stored_at=now)
+
+
+def add_file(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: datetime) -> int:
+    """A mail that an operator hands in as a file: it lies on no server, so there is nothing to file either."""
+    mail_id = add(tx, digest=digest, size=size, arrived_at=arrived_at, now=now)
+    added(
+        tx,
+        _sightings,
+        mail_id=mail_id,
+        account=FROM_A_FILE.account,
+        folder=FROM_A_FILE.folder,
+        uidvalidity=FROM_A_FILE.uidvalidity,
+        uid=mail_id,
+        seen_at=now,
+        filed_at=now,
+    )
+    return mail_id
+
+
+def came_by_file(tx: Connection, mail_id: int) -> bool:
+    """Whether a mail was only ever handed in as a file, so that no mail server of ours vouches for its header."""
+    rows = every(tx, select(_sightings.c.account).where(_sightings.c.mail_id == mail_id))
+    return {row["account"] for row in rows} == {FROM_A_FILE.account}
+
+
+def find(tx: Connection, digest: str) -> MailRow | None:
+    """The mail of these bytes, None where there is none."""
+    row = one(tx, select(_mails).where(_mails.c.digest == digest))
+    return MailRow(**row) if row is not None else None
 
 
 def get(tx: Connection, mail_id: int) -> MailRow:
@@ -109,15 +214,39 @@ def forget_attempt(tx: Connection, row: MailRow) -> None:
     changed(tx, update(_mails).where(_mails.c.id == row.id, _mails.c.state == "stored").values(attempts=row.attempts))
 
 
-def settle(
-    tx: Connection, mail_id: int, *, state: str, outcome: str, folder: str, reason: str = "", message_id: str = ""
-) -> None:
+def describe(tx: Connection, mail_id: int, *, message_id: str, likeness: str) -> None:
+    """What the mail says about itself, before it is dealt with; it decides nothing (`duplicates`)."""
+    changed(tx, update(_mails).where(_mails.c.id == mail_id).values(message_id=message_id, likeness=likeness))
+
+
+def settle(tx: Connection, mail_id: int, *, state: str, outcome: str, folder: str, reason: str = "") -> None:
     """The mail was read, or is held; `folder` is where it goes on the server."""
     changed(
         tx,
         update(_mails)
         .where(_mails.c.id == mail_id, _mails.c.state == "stored")
-        .values(state=state, outcome=outcome, folder=folder, reason=reason, message_id=message_id),
+        .values(state=state, outcome=outcome, folder=folder, reason=reason),
+    )
+
+
+def release(tx: Connection, mail_id: int) -> None:
+    """A mail that is held is to be read again, as if it had never been tried. Where it lies on the server does not
+    change: it was moved to staff, and it stays with them."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == mail_id, _mails.c.state == "held")
+        .values(state="stored", outcome="", reason="", folder="", attempts=0),
+    )
+
+
+def replace(tx: Connection, mail_id: int, *, by: int) -> None:
+    """A mail that is held is done with, because a mended copy is read in its place."""
+    changed(
+        tx,
+        update(_mails)
+        .where(_mails.c.id == mail_id, _mails.c.state == "held")
+        .values(state="read", outcome="replaced", reason=f"replaced by mail {by}"),
     )
 
 

@@ -63,6 +63,8 @@ sightings = Table(
     Column("folder", String, nullable=False),
     Column("uidvalidity", Integer, nullable=False),
     Column("uid", Integer, nullable=False),
+    # When the server says it received it; another one under the same UID is another mail. NULL before stage 3.
+    Column("internal_date", Instant),
     Column("seen_at", Instant, nullable=False),
     Column("filed_at", Instant),
     UniqueConstraint("account", "folder", "uidvalidity", "uid"),

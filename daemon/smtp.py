@@ -23,6 +23,7 @@ from config.credentials import Secret
 
 from .connection import check_security, make_tls_context, tune
 from .failures import Failure, Kind, OutcomeUnknown, TransportMisconfigured, TransportRefused, TransportUnavailable
+from .stopping import Interrupted, Stop
 
 __all__ = [
     "Accepted",
@@ -43,6 +44,9 @@ LONGEST_ADDRESS = 254
 CLOSE_SECONDS = 2.0
 """How long a polite QUIT may take."""
 
+STOP_SECONDS = 1.0
+"""How long a request to stop waits for the reply to a whole message."""
+
 # Without quoted local parts, which no mailbox in real use has, but with the dots in odd places that Japanese mobile
 # operators once gave out (field notes mail.md). Nothing in it can end or extend an SMTP command.
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
@@ -51,6 +55,12 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,25
 _SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
+
+_ENVID = re.compile(r"[ -~]{1,100}")
+
+# Postfix's own words (its smtpd_check.c), and the enhanced codes about a sender (RFC 3463 section 3.2).
+_NOT_OUR_LOGIN = re.compile(rb"Relay access denied|Client host rejected|Helo command rejected", re.IGNORECASE)
+_NOT_OUR_SENDER = re.compile(rb"\A5\.1\.[78]\b|Sender address rejected", re.IGNORECASE)
 
 # RFC 4954 section 6: answers about our login, whatever command they answer. 454 passes by itself.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
@@ -94,14 +104,18 @@ class Accepted:
 class Transport:
     """One route. Connects at the first `send`, so that a round without letters opens no connection."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, stop: Stop | None = None) -> None:
         self.route = route
+        self._stop = stop if stop is not None else Stop()
         self._client: smtplib.SMTP | None = None
 
-    def send(self, message: bytes, *, sender: str, recipient: str) -> Accepted:
+    def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> Accepted:
         """Hand over one message (CRLF lines, as `email.policy.SMTP` makes them) for one recipient.
 
-        `sender` is the envelope sender, "" for none. Raises TransportUnavailable (nothing sent, stays queued; its
+        `sender` is the envelope sender, "" for none. `envid` names this letter in every report about its delivery
+        (RFC 3461 section 4.4: printable ASCII, at most 100 octets; ValueError otherwise); failures and delays are then
+        to be reported, with the headers only. A server that does not offer DSN is not told: its reports know the letter
+        by the address in `sender` or by its Message-ID. Raises TransportUnavailable (nothing sent, stays queued; its
         subclass TransportMisconfigured until the operator acts), TransportRefused (nothing sent, for good) or
         OutcomeUnknown (maybe sent).
         """
@@ -111,8 +125,11 @@ class Transport:
         _check_address(recipient, Kind.RECIPIENT_REFUSED)
         if sender:
             _check_address(sender, Kind.MESSAGE_MALFORMED)
+        if envid and _ENVID.fullmatch(envid) is None:
+            raise ValueError("an envelope id is printable ASCII of at most 100 octets")
         try:
-            return self._transact(message, sender, recipient)
+            with self._interrupting():
+                return self._transact(message, sender, recipient, envid)
         except Failure:
             self._reset()
             raise
@@ -120,12 +137,13 @@ class Transport:
     def probe(self) -> None:
         """Connect and log in as for a message and send none: what `ogis-lra check` asks. Raises as `send` does."""
         if self._client is None:
-            self._client = self._connect()
+            with self._interrupting():
+                self._client = self._connect()
 
     def close(self) -> None:
         """Say QUIT if the server still listens, and close. Never raises, may be called twice."""
         if self._client is not None:
-            with contextlib.suppress(*_SMTP_ERRORS):
+            with contextlib.suppress(Interrupted, *_SMTP_ERRORS), self._stop.interrupting():
                 _set_timeout(self._client, CLOSE_SECONDS)
                 self._client.quit()
             self._drop()
@@ -138,11 +156,24 @@ class Transport:
     ) -> None:
         self.close()
 
-    def _transact(self, message: bytes, sender: str, recipient: str) -> Accepted:
-        client = self._begin(message, sender)
-        code, reply = self._ask(client, f"RCPT TO:<{recipient}>")
+    @contextlib.contextmanager
+    def _interrupting(self) -> Iterator[None]:
+        """A request to stop ends what is done here; nothing was sent, as far as it can come out of here."""
+        try:
+            with self._stop.interrupting():
+                yield
+        except Interrupted:
+            self._drop()
+            raise TransportUnavailable("stopping") from None
+
+    def _transact(self, message: bytes, sender: str, recipient: str, envid: str) -> Accepted:
+        client = self._begin(message, sender, envid)
+        command = f"RCPT TO:<{recipient}>"
+        if envid and client.has_extn("dsn"):
+            command += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{_xtext(recipient)}"  # RFC 3461 sections 4.1 and 4.2
+        code, reply = self._ask(client, command)
         if code // 100 != 2:
-            _refuse("RCPT", code, reply, Kind.RECIPIENT_REFUSED)
+            _refuse("RCPT", code, reply, _whose_fault(reply))
         code, reply = self._ask(client, "DATA")
         if code != 354:
             _refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
@@ -161,9 +192,9 @@ class Transport:
         try:
             _set_timeout(client, self.route.data_timeout)
             client.send(b".\r\n")
-            code, reply = client.getreply()
+            code, reply = self._last_reply(client)
             _set_timeout(client, self.route.reply_timeout)
-        except _SMTP_ERRORS as error:
+        except (Interrupted, *_SMTP_ERRORS) as error:
             self._drop()
             raise OutcomeUnknown(f"end of data: {type(error).__name__}") from None
         if code // 100 == 2:
@@ -173,14 +204,23 @@ class Transport:
         self._drop()
         raise OutcomeUnknown("end of data: not an SMTP reply")
 
-    def _begin(self, message: bytes, sender: str) -> smtplib.SMTP:
+    def _last_reply(self, client: smtplib.SMTP) -> tuple[int, bytes]:
+        """The reply to a whole message. It is nearly always there at once, and without it the letter goes out a second
+        time: a stop that comes in this very moment grants it another second."""
+        try:
+            return client.getreply()
+        except Interrupted:
+            _set_timeout(client, STOP_SECONDS)
+            return client.getreply()
+
+    def _begin(self, message: bytes, sender: str, envid: str) -> smtplib.SMTP:
         """MAIL FROM on the open connection, or on a new one where the server has meanwhile closed the old one.
 
         Servers close a connection after some messages or some idle minutes; that says nothing about this message.
         """
         if self._client is not None:
             try:
-                self._announce(self._client, message, sender)
+                self._announce(self._client, message, sender, envid)
             except TransportMisconfigured:
                 raise
             except TransportUnavailable:
@@ -188,10 +228,10 @@ class Transport:
             else:
                 return self._client
         self._client = self._connect()
-        self._announce(self._client, message, sender)
+        self._announce(self._client, message, sender, envid)
         return self._client
 
-    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str) -> None:
+    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str, envid: str) -> None:
         command = f"MAIL FROM:<{sender}>"
         if client.has_extn("size"):
             command += f" SIZE={len(message)}"  # RFC 1870
@@ -199,6 +239,8 @@ class Transport:
             if not client.has_extn("8bitmime"):
                 raise TransportRefused(Kind.MESSAGE_MALFORMED, "8-bit message, and the server has no 8BITMIME")
             command += " BODY=8BITMIME"  # RFC 6152
+        if envid and client.has_extn("dsn"):
+            command += f" RET=HDRS ENVID={_xtext(envid)}"  # RFC 3461 sections 4.3 and 4.4
         code, reply = self._ask(client, command)
         if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
             _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
@@ -308,6 +350,22 @@ def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
         raise TransportRefused(kind, detail, text)
     raise TransportMisconfigured(detail, kind)
+
+
+def _whose_fault(reply: bytes) -> Kind:
+    """Whom a refusal of RCPT is about: the recipient, or what was said before it.
+
+    Postfix keeps the refusal of a client or a sender back until RCPT (smtpd_delay_reject, on by default). Taken for the
+    recipient's, such a no would end the letter for good while only our settings are wrong.
+    """
+    if _NOT_OUR_LOGIN.search(reply):
+        return Kind.TRANSPORT_LOGIN
+    return Kind.SENDER_REFUSED if _NOT_OUR_SENDER.search(reply) else Kind.RECIPIENT_REFUSED
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4: "+" and "=" would be read as syntax."""
+    return text.replace("+", "+2B").replace("=", "+3D").replace(" ", "+20")
 
 
 def _text(reply: bytes | str) -> str:

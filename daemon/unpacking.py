@@ -28,37 +28,37 @@ _READABLE = frozenset({DocumentKind.PDF, DocumentKind.OTHER})
 _TOO_COSTLY = "読み取りに時間またはメモリーがかかりすぎるため、中止しました。原本をご確認ください。"
 
 
-def open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, ...]:
-    """Every attachment that may be a form, read; what cannot be one is named by its kind."""
+def open_documents(centre: Centre, reader: Reader, mail: Mail, row: MailRow) -> tuple[Opened, ...]:
+    """Every attachment that may be a form, read by `reader`; what cannot be one is named by its kind."""
     received_on = row.arrived_at.astimezone(JST).date()
     opened: list[Opened] = []
     read = 0
-    for attachment, kind in laid_out(centre.reader, mail):
+    for attachment, kind in laid_out(reader, mail):
         read += not kind
         told = kind or (TOO_MANY if read > MOST_DOCUMENTS else "")
         # A document that was erased once is wanted again where another mail brings it.
         digest = centre.blobs.put(attachment.data, anew=True)
         opened.append(
-            Opened(attachment, digest, None, told) if told else _read(centre, attachment, digest, received_on)
+            Opened(attachment, digest, None, told) if told else _read(reader, attachment, digest, received_on)
         )
     return tuple(opened)
 
 
-def _read(centre: Centre, attachment: Attachment, digest: str, received_on: date) -> Opened:
+def _read(reader: Reader, attachment: Attachment, digest: str, received_on: date) -> Opened:
     try:
-        return Opened(attachment, digest, read_document(centre, attachment.data, received_on=received_on))
+        return Opened(attachment, digest, read_document(reader, attachment.data, received_on=received_on))
     except ParseError as error:
         return Opened(attachment, digest, None, error.kind.value)
 
 
-def read_document(centre: Centre, data: bytes, *, received_on: date) -> Reading:
+def read_document(reader: Reader, data: bytes, *, received_on: date) -> Reading:
     """Read one document in the confined reader. Raises ParseError for what is no document of ours.
 
     One that exceeded its time or memory there may be a form all the same: it is told as a page for a person's eye, and
     not to the sender as a fault of the file.
     """
     try:
-        return centre.reader.read(data, received_on=received_on)
+        return reader.read(data, received_on=received_on)
     except ParseError as error:
         if error.kind is not ParseKind.TOO_COSTLY:
             raise

@@ -183,9 +183,14 @@ def test_a_number_outside_its_limits_is_refused(name, limits):
     least, most = limits
     for value in (least - 1, most + 1):
         with pytest.raises(SettingsError, match=rf"{name}: {value} is not between {least} and {most}"):
-            build(example() | {block: {key: value}}, base=Path())
+            build(example() | {block: example().get(block, {}) | {key: value}}, base=Path())
     for value in limits:
-        assert getattr(getattr(build(example() | {block: {key: value}}, base=Path()), block), key) == value
+        assert (
+            getattr(
+                getattr(build(example() | {block: example().get(block, {}) | {key: value}}, base=Path()), block), key
+            )
+            == value
+        )
 
 
 def test_every_number_of_policy_has_its_limits():

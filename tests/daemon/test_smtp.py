@@ -23,6 +23,12 @@ from support.wires import Proxy
 pytest_plugins = ("support.servers",)
 
 
+@pytest.fixture
+def server(either_server):
+    """Every promise is kept with the embedded server, and with Dovecot and Postfix."""
+    return either_server
+
+
 def letter(postbox, body="本文です。", **headers):
     """A letter as the composer makes it, from the mailbox's own user."""
     message = EmailMessage(policy=SMTP)

@@ -104,6 +104,11 @@ class RealMailServer:
         runs in another thread and must not call the server."""
         self._stamper.callbacks.append(callback)
 
+    def refuse(self, address: str, reply: str = "550 5.1.1 User unknown") -> None:
+        """Have delivery to an address, here or outside, fail after Postfix took the mail: Postfix then reports to the
+        envelope sender (RFC 3464). A 4xx reply keeps the mail in the queue."""
+        self._stamper.refusals[address.lower()] = reply
+
     def settle(self) -> None:
         """Return when every mail that Postfix took is delivered or refused for good."""
         self.postfix.settle(SETTLE_SECONDS)
@@ -166,6 +171,7 @@ class RealMailServer:
             self.dovecot.kick(address)
         self.dovecot.forget_users()
         self._stamper.callbacks.clear()
+        self._stamper.refusals.clear()
         self.outside.clear()
 
 

@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("mails", sa.Column("likeness", sa.String(length=64), server_default="", nullable=False))
     op.add_column("mails", sa.Column("erasure_asked_at", sa.String(length=27), nullable=True))
     op.add_column("mails", sa.Column("erased_at", sa.String(length=27), nullable=True))
+    op.add_column("sightings", sa.Column("internal_date", sa.String(length=27), nullable=True))
     op.create_index(op.f("ix_mails_likeness"), "mails", ["likeness"], unique=False)
     op.create_index(op.f("ix_mails_message_id"), "mails", ["message_id"], unique=False)
     op.create_table(
