@@ -54,7 +54,7 @@ class Mailroom:
 
     def __init__(self, folder, reader):
         self.centre = bare_centre(folder)
-        self.centre.reader = reader
+        self.centre.reader, self.centre.unfinished = reader, {}
 
     def take(self, raw, *, after=timedelta()):
         """Store a mail, read it, and do what is due; `after` moves the clock first."""
