@@ -18,7 +18,20 @@ from parsers.containers import take_out
 from parsers.mail import open_mail
 from tools.make_mails import mails
 
-_PIECES = (b"\r\n", b"\n--", b"=", b"\x1b$B", b"\x1b(B", b'"', b"\0", b"\xff", b"?=", b"=?utf-8?B?", b"\r\n\r\n", b"*0*=")
+_PIECES = (
+    b"\r\n",
+    b"\n--",
+    b"=",
+    b"\x1b$B",
+    b"\x1b(B",
+    b'"',
+    b"\0",
+    b"\xff",
+    b"?=",
+    b"=?utf-8?B?",
+    b"\r\n\r\n",
+    b"*0*=",
+)
 _MOST_SECONDS = 2.0
 
 
