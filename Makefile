@@ -24,6 +24,8 @@ bench: env  ## every benchmark, each as a ratio to a floor taken in the same run
 soak: env packages  ## the long runs: every hostile file with pictures, 100,000 mutated PDFs; hours
 	PYTHONPATH=tests $(BIN)/python -m failure.hostile_pdf
 	$(BIN)/python -m tools.fuzz_pdf --report docs/soak/fuzz_pdf.md
+	$(BIN)/python -m tools.fuzz_mail --report docs/soak/fuzz_mail.md
+	$(BIN)/python -m tools.measure_mail --report docs/soak/mail_bounds.md
 
 scans: env  ## the final set of test scans, made and judged (docs/reading.md); half an hour
 	bash tools/install_packages.sh libreoffice-calc fonts-ipafont fonts-ipaexfont fonts-takao fonts-vlgothic fonts-mplus \

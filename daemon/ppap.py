@@ -10,7 +10,7 @@ Two mails are a pair when they come within WINDOW of each other from the same ad
 first, or from one domain within GATEWAY (a gateway's own address, 「パスワード通知」).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
@@ -71,9 +71,11 @@ def join(tx: Connection, centre: Centre, delivery: Delivery, kinds: list[str], *
     return Standing(is_password=True, told=told)
 
 
-def shown_text(delivery: Delivery) -> str:
-    """The words of a mail as staff may read them: without the password of anybody's file."""
-    return words.without_passwords(delivery.mail.text)
+def masked(delivery: Delivery) -> Delivery:
+    """A mail as staff may read it: without the password of anybody's file in its text or subject."""
+    mail = delivery.mail
+    subject = words.without_passwords(mail.subject, of=mail.text)
+    return replace(delivery, mail=replace(mail, subject=subject, text=words.without_passwords(mail.text)))
 
 
 def _partner(tx: Connection, delivery: Delivery, role: str) -> RowMapping | None:

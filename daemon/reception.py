@@ -213,7 +213,8 @@ def _why(delivery: Delivery) -> str:
 def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime) -> Outcome:
     mail, kinds = delivery.mail, unfit.kinds_of(delivery)
     pair = ppap.join(tx, centre, delivery, kinds, now=now)
-    text = ppap.shown_text(delivery)
+    delivery = ppap.masked(delivery)
+    text = delivery.mail.text
     thread = _thread_case(tx, delivery)
     if thread is not None and mail.automatic is None:
         thread = _pause(tx, centre, thread, now=now)

@@ -6,7 +6,7 @@ its place; where that fails too, or where the outside of the mail says that open
 (`parsers.survey`), the header alone is read and the whole message becomes an attachment.
 
 Trusts nothing: every header but those above the first Received field is the sender's. Promises: `open_mail` never
-raises and never loses a leaf. Weak: the text after a last boundary and TNEF (winmail.dat) are not opened.
+raises and never loses a leaf. Weak: containers (zip, winmail.dat) stay closed here; see `parsers.containers`.
 """
 
 import logging

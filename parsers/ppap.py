@@ -97,14 +97,16 @@ def password_note(subject: str, text: str) -> PasswordNote | None:
     return PasswordNote(found, strong)
 
 
-def without_passwords(text: str) -> str:
-    """The text with its passwords left out, wherever they stand in it; all else as it was."""
-    found = sorted(set(_passwords(_lines(text)) + _passwords(_sentences(text.splitlines()))), key=len)
-    if not found:
-        return text
-    for password in reversed(found):
+def without_passwords(text: str, *, of: str = "") -> str:
+    """The text with its passwords left out wherever they stand in it, and those of `of`; all else as it was."""
+    known = {*_all_passwords(text), *_all_passwords(of)}
+    for password in sorted(known, key=len, reverse=True):
         text = re.sub(r"\s?".join(map(_letter, password)), HIDDEN, text)
     return text
+
+
+def _all_passwords(text: str) -> list[str]:
+    return _passwords(_lines(text)) + _passwords(_sentences(text.splitlines()))
 
 
 def _letter(char: str) -> str:

@@ -15,6 +15,8 @@ MAX_MAIL = 64 * 1024 * 1024
 MAX_HEADER = 256 * 1024
 # 64 MB in lines of 76 characters are 900,000.
 MAX_LINES = 2_000_000
+# Lines that may each begin a part; every part is an object, and 10,000 of them half a second.
+MAX_PART_LINES = 20_000
 # Lines times boundaries: the parser compares each line with every boundary that is open.
 MAX_COMPARISONS = 20_000_000
 # One field of a part: a file name of thousands of letters stays far below.
@@ -37,6 +39,8 @@ def why_not(raw: bytes) -> str | None:
     lines = max(raw.count(b"\n"), raw.count(b"\r"))
     if lines > MAX_LINES:
         return "too_many_lines"
+    if max(raw.count(b"\n--"), raw.count(b"\r--")) > MAX_PART_LINES:
+        return "too_many_parts"
     if len(raw) > _SMALL:
         return _why_not_its_parts(raw, lines)
     return None

@@ -139,7 +139,8 @@ def path_of(info: zipfile.ZipInfo) -> tuple[str, ...]:
         raw = info.orig_filename.encode("cp437", "replace")
         name = _unicode_path(info.extra, raw) or charsets.decode(raw).text
     # Only now: half of a character of CP932 may be a backslash.
-    return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
+    parts = (charsets.clean_line(part) for part in name.replace("\\", "/").split("/"))
+    return tuple(part for part in parts if part not in ("", ".", "..")) or ("unnamed",)
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str:
@@ -157,4 +158,4 @@ def _unicode_path(extra: bytes, raw: bytes) -> str:
 
 def _is_litter(path: tuple[str, ...]) -> bool:
     """What operating systems leave in archives by themselves."""
-    return not path or path[0] == "__MACOSX" or path[-1].lower() in (".ds_store", "thumbs.db", "desktop.ini")
+    return path[0] == "__MACOSX" or path[-1].lower() in (".ds_store", "thumbs.db", "desktop.ini")

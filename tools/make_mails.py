@@ -1,6 +1,6 @@
 """Made-up mails of Japanese companies in the habits of the programs that send them, each with the truth about itself.
 
-    .venv/bin/python -P -m tools.make_mails OUT [--count 240] [--seed 1]     writes NNN-habit.eml and NNN-habit.json
+    .venv/bin/python -m tools.make_mails OUT [--count 240] [--seed 1]     writes NNN-habit.eml and NNN-habit.json
 
 The same seed gives the same mails. Everybody and everything in them is invented. The habits are those of the field
 notes (mail.md §5.3, runtime.md §3): nothing is copied from a real mail. The tests make them anew at every run

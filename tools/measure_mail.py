@@ -1,6 +1,6 @@
 """What mails that were built to be costly cost: time, memory, and whether every octet is kept.
 
-    .venv/bin/python -P -m tools.measure_mail [--scale 1.0] [--report docs/soak/mail_bounds.md]
+    .venv/bin/python -m tools.measure_mail [--scale 1.0] [--report docs/soak/mail_bounds.md]
 
 Each shape is opened by `parsers.mail.open_mail` in a process of its own. Full size (scale 1): 200 MB, 10,000
 attachments, nesting of 1,000, a header of 20 MB, and what comes just below the limits of `parsers.survey`.
@@ -59,11 +59,17 @@ def _many(scale: float) -> bytes:
     return _multipart(one * int(10_000 * scale))
 
 
-def _deep(scale: float, line: bytes = b"text\r\n", lines: int = 20) -> bytes:
+def _nested(depth: int, lines: int, line: bytes = b"--bxx\r\n") -> bytes:
     out = [_HEAD + b"Content-Type: multipart/mixed; boundary=b0\r\n\r\n"]
-    for level in range(1, max(60, int(1000 * scale))):
-        out.append(b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (level - 1, level))
+    out += [
+        b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (level - 1, level)
+        for level in range(1, depth)
+    ]
     return b"".join(out) + line * lines
+
+
+def _deep(scale: float) -> bytes:
+    return _nested(max(60, int(1000 * scale)), 20, b"text\r\n")
 
 
 def _mails_in_mails(scale: float) -> bytes:
@@ -99,12 +105,16 @@ _BEYOND: Mapping[str, tuple[str, Callable[[float], bytes]]] = {
     "short-lines": ("200 MB in lines of five", _whole(_TEXT, b"7bit", b"abc\r\n", 200 * _MB)),
     "many": ("10,000 attachments", _many),
     "deep": ("nesting of 1,000", _deep),
-    "deep-lines": ("nesting of 1,000 over many lines", lambda scale: _deep(scale, b"--bxx\r\n", int(900_000 * scale))),
+    "deep-lines": (
+        "nesting of 1,000 over many lines",
+        lambda scale: _nested(max(60, int(1000 * scale)), int(900_000 * scale)),
+    ),
     "mails": ("1,000 mails in mails", _mails_in_mails),
     "header": ("a header field of 20 MB", _one_line(b"X-A: ", b"a", 20 * _MB)),
     "fields": ("20 MB of header fields", _header(b"X-A: b\r\n")),
     "folded": ("20 MB of folded lines", _header(b" b\r\n")),
     "receivers": ("a To field of 20 MB", _one_line(b"To: ", b"a@b.example,", 20 * _MB)),
+    "tiny-parts": ("600,000 parts of one letter", lambda scale: _multipart(b"--b\r\n\r\nx\r\n" * int(600_000 * scale))),
     "part-field": ("a part's field of 14 MB", _long_part_field),
 }
 _WITHIN: Mapping[str, tuple[str, Callable[[float], bytes]]] = {
@@ -116,6 +126,10 @@ _WITHIN: Mapping[str, tuple[str, Callable[[float], bytes]]] = {
     "html": ("markup that is never closed", _whole(_HTML, b"8bit", b"<div ", 62 * _MB)),
     "quoted": ("quoted-printable throughout", _just_below(b"=E3=81=82=\r\n", _TEXT, b"quoted-printable")),
     "uuencode": ("uuencode in short lines", _just_below(b"#0V%T\n", _PDF, b"x-uuencode")),
+    "deep-within": (
+        "nesting of 20 over as many lines as pass",
+        lambda scale: _nested(20, int(900_000 * scale), b"xxxxx\r\n"),
+    ),
     "words": ("a subject of encoded words", _one_line(b"Subject: ", _WORD, 220_000)),
 }
 SHAPES: Mapping[str, Shape] = MappingProxyType(
@@ -150,10 +164,11 @@ def _is_kept(raw: bytes, mail: Mail) -> bool:
     """The mail itself is there, or as much as the standard library finds in it."""
     if any(each.data is raw for each in mail.attachments):
         return True
-    content = email.message_from_bytes(raw).get_payload(decode=True)
+    leaves = (part.get_payload(decode=True) for part in email.message_from_bytes(raw).walk() if not part.is_multipart())
+    found = sum(len(content) for content in leaves if isinstance(content, bytes))
     kept = sum(len(each.data) for each in mail.attachments) + len(mail.text.encode())
     # A line end is one octet in a text, a letter of JIS three of eight.
-    return isinstance(content, bytes) and kept >= len(content) * 3 // 8
+    return kept >= found * 3 // 8
 
 
 def _peak() -> int:

@@ -54,6 +54,10 @@ def test_folders_litter_and_ways_out_of_the_folder_leave_the_files_only():
     assert paths(take_out(zipped(members))) == [(("a", "b.pdf"), A), (("c.pdf",), B)]
 
 
+def test_a_file_without_a_name_is_not_lost():
+    assert paths(take_out(zipped([("../..", A), ("\x01", B)]))) == [(("unnamed",), A), (("unnamed",), B)]
+
+
 def test_a_zip_of_stored_forms_is_an_archive_and_no_form():
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:

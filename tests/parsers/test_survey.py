@@ -18,7 +18,7 @@ def test_a_costly_mail_is_read_in_bounded_time_and_memory_and_kept_whole(name):
 
 @pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if shape.overgrown])
 def test_what_is_not_taken_apart_has_its_header_read_and_is_for_a_person(name):
-    raw = SHAPES[name].make(0.25 if name != "size" else 1.0)
+    raw = SHAPES[name].make(0.25 if name not in ("size", "short-lines") else 1.0)
     mail = open_mail(raw)
     assert is_overgrown(mail)
     assert mail.senders[0].address == "aoki@aozora-denki.example"
