@@ -34,7 +34,12 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "policy.answers_per_day": (1, 100_000),
     "smtp.give_up_days": (1, 30),
     "smtp.most_repeats": (0, 20),
+    "mailbox.largest_mail_mb": (1, 2_000),
     "run.poll_seconds": (1, 3_600),
+    "run.absence_minutes": (1, 1_440),
+    "run.silence_minutes": (5, 10_080),
+    "run.junk_minutes": (1, 1_440),
+    "run.reserve_mb": (0, 100_000),
 }
 
 _ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
@@ -79,6 +84,8 @@ class MailboxSettings:
     folder: str = "INBOX"
     filed_folder: str = "LRA-Processed"
     staff_folder: str = "LRA-Staff"
+    junk_folder: str = "Junk"
+    largest_mail_mb: int = 50
     ca_file: str = ""
 
 
@@ -159,6 +166,10 @@ class RunSettings:
     """How the service runs."""
 
     poll_seconds: int = 60
+    absence_minutes: int = 15
+    silence_minutes: int = 60
+    junk_minutes: int = 10
+    reserve_mb: int = 100
 
 
 @dataclass(frozen=True, slots=True)

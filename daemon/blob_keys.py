@@ -1,7 +1,8 @@
 """The data keys of blobs: one random key a blob, in a folder of their own, so that one blob can be forgotten alone.
 
-Does: keeps 256 tables, one for the first octet of a digest, each a file of records of 128 octets. Adding a key is one
-append and one fsync; forgetting one overwrites it in place. A record names its digest, its key and a check of both.
+Does: keeps 16 tables, one for the first digit of a digest, each a file of records of 128 octets. Adding keys is one
+append and one fsync a table; forgetting one overwrites it in place. A record names its digest, its key and a check of
+both.
 Trusts: the folder is copied by no backup but the one described in docs/decisions/0017-one-key-a-blob.md.
 Promises: a key that was added is there after a power cut; one that was forgotten is not, nor can it be read from the
 table. A record begins at a multiple of 128 octets and so never lies across two sectors of a disk: an overwriting that a
@@ -16,7 +17,7 @@ somewhere below until it reuses them.
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,10 +56,10 @@ class KeyTable:
             raise KeyForgotten(digest)
         return found
 
-    def add(self, digest: str, key: bytes) -> None:
-        """Note the key of a blob; it is on the disk when this returns."""
-        name = bytes.fromhex(digest)
-        self._append(name + key + _check(name, key))
+    def add(self, keys: Mapping[str, bytes]) -> None:
+        """Note the keys of blobs, by digest; they are on the disk when this returns."""
+        named = [(bytes.fromhex(digest), key) for digest, key in keys.items()]
+        self._append(b"".join((name + key + _check(name, key)).ljust(_RECORD, b"\0") for name, key in named))
 
     def forget(self, digest: str) -> None:
         """Overwrite every key this blob ever had; what is left says that it was erased, also where it had none."""
@@ -68,20 +69,20 @@ class KeyTable:
             if record[_DIGEST:] != _EMPTY:
                 os.pwrite(self._descriptor, _EMPTY, offset + _DIGEST)
         if not found:
-            self._append(name)
+            self._append(name.ljust(_RECORD, b"\0"))
         # Always: an earlier try may have overwritten and stopped before this line.
         os.fsync(self._descriptor)
 
-    def _append(self, record: bytes) -> None:
+    def _append(self, records: bytes) -> None:
         size = os.fstat(self._descriptor).st_size
         end = size - size % _RECORD
         try:
             if size != end:
                 os.ftruncate(self._descriptor, end)
-            written = os.pwrite(self._descriptor, record.ljust(_RECORD, b"\0"), end)
-            if written != _RECORD:
+            written = 0
+            while written < len(records):
                 # A full disk takes a part of it; the rest is refused with the error that says why.
-                os.pwrite(self._descriptor, record.ljust(_RECORD, b"\0")[written:], end + written)
+                written += os.pwrite(self._descriptor, records[written:], end + written)
             os.fsync(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, end)
@@ -105,8 +106,8 @@ class BlobKeys:
 
     @contextmanager
     def open(self, digest: str) -> Iterator[KeyTable]:
-        """The table this digest belongs to, nobody else's while the block lasts."""
-        path = self.folder / digest[:2]
+        """The table this digest (or its first digit) belongs to, nobody else's while the block lasts."""
+        path = self.folder / digest[:1]
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from config import request_types
 from parsers.reading import application_from_json
 
-from . import audit, cases, schema
+from . import audit, cases, gauges, schema
 from .case import CaseKind, State, final
 from .cases import Case
 from .commands import STATE_WORDS
@@ -50,6 +50,7 @@ def queue(arguments: argparse.Namespace) -> Answer:
     with opened(arguments) as (_, store), store.transaction() as tx:
         waiting = cases.in_state(tx, *(state for state in State if not final(state)))
         held = every(tx, select(schema.mails).where(schema.mails.c.state == "held").order_by(schema.mails.c.id))
+        measured = gauges.values(tx)
         letters = [dict(row) for row in every(tx, _LETTERS_THAT_WAIT)]
     unsent = [row for row in letters if row["state"] in UNSENT]
     failed = [row for row in letters if row["state"] not in UNSENT]
@@ -58,8 +59,10 @@ def queue(arguments: argparse.Namespace) -> Answer:
         "held_mails": [{"id": row["id"], "arrived_at": row["arrived_at"], "reason": row["reason"]} for row in held],
         "unsent_letters": [_letter_json(row) | {"not_before": row["not_before"]} for row in unsent],
         "failed_letters": [_letter_json(row) for row in failed],
+        "gauges": measured,
     }
     lines = _waiting_lines(waiting, now) + _held_lines(held) + _unsent_lines(unsent, now) + _failed_lines(failed)
+    lines += _mailbox_lines(measured)
     return Answer("\n".join(lines) or "待っている案件はありません。", document)
 
 
@@ -77,6 +80,15 @@ def _waiting_lines(waiting: list[Case], now: datetime) -> list[str]:
 def _held_lines(held: Any) -> list[str]:  # noqa: ANN401 - rows of a query
     rows = [(f"  メール {row['id']}", local(row["arrived_at"]), row["reason"]) for row in held]
     return [f"確認が必要なメール（{len(rows)}通）", *aligned(rows)] if rows else []
+
+
+def _mailbox_lines(measured: Mapping[str, float]) -> list[str]:
+    """What of the mailbox is not in the ledger; nothing where all of it is."""
+    missing = int(measured.get("mailbox_missing", 0))
+    if not missing:
+        return []
+    compared = local(gauges.moment(measured, "compared_timestamp_seconds"))
+    return [f"サーバーにあり、まだ取得できていないメール（{missing}通、{compared} 現在）"]
 
 
 _LETTERS_THAT_WAIT = (

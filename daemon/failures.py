@@ -9,6 +9,7 @@ or a password: their text goes into logs and tickets.
 import errno
 import logging
 import secrets
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -181,6 +182,8 @@ def kind_of(error: BaseException) -> Kind:
     if isinstance(error, Failure):
         return error.kind
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Kind.DISK_FULL
+    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return Kind.DISK_FULL
     return Kind.UNEXPECTED
 

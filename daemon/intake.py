@@ -6,10 +6,11 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
+from typing import cast
 
 from sqlalchemy.exc import OperationalError
 
@@ -17,15 +18,19 @@ from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 from parsers.reading import Problem, Reading
 
-from . import duplicates, ledger, post
+from . import disk_room, duplicates, failures, ledger, oversize, post, reconciling
+from .blobs import Stored
 from .centre import Centre
-from .failures import MailboxUnavailable
+from .failures import Kind, MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
-from .ledger import MailRow, Place, Sighting
+from .incoming import BATCH_BYTES, BATCH_MAILS, Incoming
+from .ledger import Arrival, MailRow, Place, Sighting
 from .planning import JST
+from .reader import Reader
 from .reception import receive
 from .referral import Delivery, Opened
+from .turns import Memory, TurnOver, TurnReader
 
 _log = logging.getLogger(__name__)
 
@@ -48,30 +53,63 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
     with centre.store.transaction() as tx:
         known = ledger.seen(tx, place, listed)
     again = _reused([known[uid] for uid in listed if uid in known], mailbox)
-    new = 0
-    for fetched in mailbox.fetch([uid for uid in listed if uid not in known or uid in again]):
-        digest = centre.blobs.put(fetched.raw)
-        with centre.store.transaction() as tx:
-            recorded = ledger.record(
-                tx,
-                place,
-                fetched.uid,
-                digest=digest,
-                size=len(fetched.raw),
-                arrived_at=fetched.internal_date,
-                now=centre.clock(),
-            )
-            if recorded.instead_of is not None:
-                centre.audit.append(
-                    tx,
-                    "uid_reused",
-                    at=centre.clock(),
-                    actor="system",
-                    mail=recorded.mail_id,
-                    instead_of=recorded.instead_of,
-                )
-        new += recorded.new
-    return new
+    wanted = [uid for uid in listed if uid not in known or uid in again]
+    taken: dict[int, bool] = {}
+    for batch in _batches(centre, mailbox.mails(wanted)):
+        taken |= _take(centre, place, batch)
+    reconciling.compare(centre, place, listed, set(wanted) - set(taken))
+    return sum(taken.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A mail in memory, for as long as its batch needs to be stored."""
+
+    uid: int
+    internal_date: datetime
+    raw: bytes
+
+
+def _batches(centre: Centre, mails: Iterable[Incoming]) -> Iterator[list[_Small | Incoming]]:
+    """Mails that are stored together: as many as were asked for together, bounded by octets; a large one alone."""
+    batch: list[_Small | Incoming] = []
+    octets = 0
+    for mail in mails:
+        disk_room.require(centre, octets + mail.size)
+        if mail.size > min(oversize.limit(centre), BATCH_BYTES):
+            if batch:
+                yield batch
+            yield [mail]
+            batch, octets = [], 0
+            continue
+        raw = b"".join(mail.pieces())
+        batch.append(_Small(mail.uid, mail.internal_date, raw))
+        octets += len(raw)
+        if len(batch) == BATCH_MAILS or octets > BATCH_BYTES:
+            yield batch
+            batch, octets = [], 0
+    if batch:
+        yield batch
+
+
+def _take(centre: Centre, place: Place, batch: Sequence[_Small | Incoming]) -> dict[int, bool]:
+    """Store mails durably, then commit their rows together; by UID, whether the bytes were new.
+
+    A mail that is too large to be read never lies in memory whole.
+    """
+    small = [mail for mail in batch if isinstance(mail, _Small)]
+    stored = centre.blobs.put_many([mail.raw for mail in small])
+    found: list[tuple[_Small | Incoming, Stored]] = list(zip(small, stored, strict=True))
+    found += [(mail, centre.blobs.put_stream(mail.pieces())) for mail in batch if isinstance(mail, Incoming)]
+    now = centre.clock()
+    arrivals = [Arrival(mail.uid, blob.digest, blob.size, mail.internal_date) for mail, blob in found]
+    with centre.store.transaction() as tx:
+        recorded = ledger.record(tx, place, arrivals, now=now)
+        for each in recorded:
+            if each.instead_of is not None:
+                reused = {"mail": each.mail_id, "instead_of": each.instead_of}
+                centre.audit.append(tx, "uid_reused", at=now, actor="system", **reused)
+    return {arrival.uid: each.new for arrival, each in zip(arrivals, recorded, strict=True)}
 
 
 def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
@@ -89,26 +127,49 @@ def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
 
 
 def read(centre: Centre) -> int:
-    """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many were read."""
+    """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many had a turn.
+
+    Mails that are read for the first time go before one that goes on (`turns`), so that none waits for long.
+    """
+    disk_room.require(centre)
     with centre.store.transaction() as tx:
         rows = ledger.unread(tx)
-    return sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row))) for row in rows)
+    begun = [row for row in rows if row.id in centre.unfinished]
+    begun.sort(key=lambda row: centre.unfinished[row.id].turns)
+    errors: list[Exception] = []
+    now = [row for row in rows if row.id not in centre.unfinished] + begun[:1]
+    done = sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row), errors)) for row in now)
+    for error in errors:
+        if failures.kind_of(error) is Kind.DISK_FULL:
+            raise error
+    return done
 
 
 def _read_one(centre: Centre, row: MailRow) -> bool:
     now = centre.clock()
-    if row.attempts >= MOST_ATTEMPTS:
-        _set_aside(centre, row, now)
-        return False
-    with centre.store.transaction() as tx:
-        ledger.count_attempt(tx, row)
+    if row.id not in centre.unfinished:
+        if row.attempts >= MOST_ATTEMPTS:
+            _set_aside(centre, row, now)
+            return False
+        with centre.store.transaction() as tx:
+            ledger.count_attempt(tx, row)
     try:
-        _consider(centre, row, now)
+        if row.size > oversize.limit(centre):
+            oversize.hold(centre, row, now)
+        else:
+            _consider(centre, row, now)
+    except TurnOver:
+        return True
     except (OSError, OperationalError):
+        centre.unfinished.pop(row.id, None)
         # The disk or the database is in trouble, not the mail: this attempt does not count against it.
         with centre.store.transaction() as tx:
             ledger.forget_attempt(tx, row)
         raise
+    except BaseException:
+        centre.unfinished.pop(row.id, None)
+        raise
+    centre.unfinished.pop(row.id, None)
     return True
 
 
@@ -118,7 +179,9 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
         if ledger.came_by_file(tx, row.id):
             # What a server wrote above the header of a file is the word of whoever wrote the file.
             mail = replace(mail, results=())
-    opened = _open_documents(centre, mail, row)
+    memory = centre.unfinished.setdefault(row.id, Memory())
+    reader = TurnReader(centre.reader, memory, centre.clock)
+    opened = _open_documents(replace(centre, reader=cast(Reader, reader)), mail, row)
     likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
     with centre.store.transaction() as tx:
         ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)

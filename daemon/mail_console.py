@@ -25,6 +25,7 @@ from .centre import blobs_of
 from .console import Answer, UsageError, aligned, local, opened
 from .keyring import AUDIT_KEY, key_bytes
 from .ledger import MailRow
+from .mail_sizes import octets
 
 _CHUNK = 1024 * 1024
 _HEAD = 64 * 1024
@@ -110,16 +111,6 @@ def _add(tx: Connection, audit: Audit, stored: Stored, arguments: argparse.Names
         ledger.replace(tx, replaced.id, by=mail_id)
     row = ledger.get(tx, mail_id)
     return Answer(f"mail {mail_id} ({octets(stored.size)}) is read in the next round", _as_json(row))
-
-
-def octets(size: int) -> str:
-    """A size for people: the unit that leaves one to three digits before the point."""
-    value, unit = float(size), "B"
-    for bigger in ("kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, bigger
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def _found(tx: Connection, number: int) -> MailRow:

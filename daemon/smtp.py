@@ -23,6 +23,7 @@ from config.credentials import Secret
 
 from .connection import check_security, make_tls_context, tune
 from .failures import Failure, Kind, OutcomeUnknown, TransportMisconfigured, TransportRefused, TransportUnavailable
+from .stopping import Interrupted, Stop
 
 __all__ = [
     "Accepted",
@@ -42,6 +43,9 @@ LONGEST_ADDRESS = 254
 
 CLOSE_SECONDS = 2.0
 """How long a polite QUIT may take."""
+
+STOP_SECONDS = 1.0
+"""How long a request to stop waits for the reply to a whole message."""
 
 # Without quoted local parts, which no mailbox in real use has, but with the dots in odd places that Japanese mobile
 # operators once gave out (field notes mail.md). Nothing in it can end or extend an SMTP command.
@@ -100,8 +104,9 @@ class Accepted:
 class Transport:
     """One route. Connects at the first `send`, so that a round without letters opens no connection."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, stop: Stop | None = None) -> None:
         self.route = route
+        self._stop = stop if stop is not None else Stop()
         self._client: smtplib.SMTP | None = None
 
     def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> Accepted:
@@ -123,7 +128,8 @@ class Transport:
         if envid and _ENVID.fullmatch(envid) is None:
             raise ValueError("an envelope id is printable ASCII of at most 100 octets")
         try:
-            return self._transact(message, sender, recipient, envid)
+            with self._interrupting():
+                return self._transact(message, sender, recipient, envid)
         except Failure:
             self._reset()
             raise
@@ -131,12 +137,13 @@ class Transport:
     def probe(self) -> None:
         """Connect and log in as for a message and send none: what `ogis-lra check` asks. Raises as `send` does."""
         if self._client is None:
-            self._client = self._connect()
+            with self._interrupting():
+                self._client = self._connect()
 
     def close(self) -> None:
         """Say QUIT if the server still listens, and close. Never raises, may be called twice."""
         if self._client is not None:
-            with contextlib.suppress(*_SMTP_ERRORS):
+            with contextlib.suppress(Interrupted, *_SMTP_ERRORS), self._stop.interrupting():
                 _set_timeout(self._client, CLOSE_SECONDS)
                 self._client.quit()
             self._drop()
@@ -148,6 +155,16 @@ class Transport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextlib.contextmanager
+    def _interrupting(self) -> Iterator[None]:
+        """A request to stop ends what is done here; nothing was sent, as far as it can come out of here."""
+        try:
+            with self._stop.interrupting():
+                yield
+        except Interrupted:
+            self._drop()
+            raise TransportUnavailable("stopping") from None
 
     def _transact(self, message: bytes, sender: str, recipient: str, envid: str) -> Accepted:
         client = self._begin(message, sender, envid)
@@ -175,9 +192,9 @@ class Transport:
         try:
             _set_timeout(client, self.route.data_timeout)
             client.send(b".\r\n")
-            code, reply = client.getreply()
+            code, reply = self._last_reply(client)
             _set_timeout(client, self.route.reply_timeout)
-        except _SMTP_ERRORS as error:
+        except (Interrupted, *_SMTP_ERRORS) as error:
             self._drop()
             raise OutcomeUnknown(f"end of data: {type(error).__name__}") from None
         if code // 100 == 2:
@@ -186,6 +203,15 @@ class Transport:
             _refuse("end of data", code, reply, Kind.MESSAGE_REFUSED)
         self._drop()
         raise OutcomeUnknown("end of data: not an SMTP reply")
+
+    def _last_reply(self, client: smtplib.SMTP) -> tuple[int, bytes]:
+        """The reply to a whole message. It is nearly always there at once, and without it the letter goes out a second
+        time: a stop that comes in this very moment grants it another second."""
+        try:
+            return client.getreply()
+        except Interrupted:
+            _set_timeout(client, STOP_SECONDS)
+            return client.getreply()
 
     def _begin(self, message: bytes, sender: str, envid: str) -> smtplib.SMTP:
         """MAIL FROM on the open connection, or on a new one where the server has meanwhile closed the old one.
@@ -320,8 +346,8 @@ def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     if code in _LOGIN_CODES:
         raise TransportMisconfigured(detail, Kind.TRANSPORT_LOGIN)
     if code // 100 != 5:
-        # 421 is the server's farewell, whatever command it answers (RFC 5321 section 3.8), and x.3.x speaks of the server
-        # itself, a full disk for one (RFC 3463 section 3.4).
+        # 421 is the server's farewell, whatever command it answers (RFC 5321 section 3.8), and x.3.x speaks of the
+        # server itself, a full disk for one (RFC 3463 section 3.4).
         of_server = code == 421 or (enhanced is not None and enhanced[0].startswith("4.3."))
         about_letter = kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED) and not of_server
         raise TransportUnavailable(detail, Kind.LETTER_DEFERRED if about_letter else Kind.TRANSPORT_UNAVAILABLE)

@@ -25,7 +25,7 @@ def blobs(tmp_path):
 
 
 def sealed(blobs, digest):
-    return blobs.folder / digest[:2] / f"{digest}.sealed"
+    return blobs.folder / digest[:1] / f"{digest}.sealed"
 
 
 def plain(blobs, data):
@@ -73,13 +73,27 @@ def test_the_same_bytes_are_stored_once(blobs):
     assert {path: path.stat().st_mtime_ns for path in files(blobs)} == before
 
 
+def test_many_are_stored_as_each_alone_would_be_and_the_same_bytes_once(blobs):
+    known = blobs.put(b"2")
+    blobs.erase(blobs.put(b"4"))
+    stored = blobs.put_many([b"1", b"2", b"3", b"1", b"4", b""])
+    assert [each.digest for each in stored] == [
+        hashlib.sha256(raw).hexdigest() for raw in (b"1", b"2", b"3", b"1", b"4", b"")
+    ]
+    assert stored[1].digest == known
+    assert [blobs.get(each.digest) for each in (*stored[:4], stored[5])] == [b"1", b"2", b"3", b"1", b""]
+    with pytest.raises(BlobErased):
+        blobs.get(stored[4].digest)
+    assert not [path for path in files(blobs) if path.suffix == ".part"]
+
+
 def test_only_the_service_may_read_them_and_none_is_readable_without_its_key(blobs):
     digest = blobs.put(b"a mail that nobody else reads")
     for path in files(blobs):
         assert path.stat().st_mode & 0o777 == 0o600
         assert b"nobody else" not in path.read_bytes()
     assert blobs.keys.folder.stat().st_mode & 0o777 == 0o700
-    (blobs.keys.folder / digest[:2]).unlink()
+    (blobs.keys.folder / digest[:1]).unlink()
     with pytest.raises(BlobMissing):
         blobs.get(digest)
 
@@ -165,7 +179,7 @@ def test_the_key_of_an_erased_blob_stands_in_no_file(blobs):
     digest = blobs.put(b"secret")
     with blobs.keys.open(digest) as table:
         key = table.find(digest)
-    assert key in (blobs.keys.folder / digest[:2]).read_bytes()
+    assert key in (blobs.keys.folder / digest[:1]).read_bytes()
     blobs.erase(digest)
     assert not any(key in path.read_bytes() for path in files(blobs))
 
@@ -243,6 +257,25 @@ def test_a_stop_at_any_step_of_storing_leaves_nothing_half_and_the_next_try_stor
     assert number > 8
 
 
+def test_a_stop_at_any_step_of_storing_many_leaves_each_whole_or_missing(tmp_path, monkeypatch):
+    mails = [bytes([number]) for number in range(6)]
+    for number in range(1, 200):
+        blobs = Blobs(tmp_path / str(number) / "blobs", Drawn())
+        with monkeypatch.context() as patched:
+            stopped = stop_at(patched, lambda blobs=blobs: blobs.put_many(mails), number)
+        after = Blobs(blobs.folder, Drawn())
+        after._random_bytes.count = 1000
+        for mail in mails:
+            try:
+                assert after.get(hashlib.sha256(mail).hexdigest()) == mail
+            except BlobMissing:
+                assert stopped
+        assert [after.get(each.digest) for each in after.put_many(mails)] == mails
+        if not stopped:
+            break
+    assert number > 20
+
+
 def test_a_stop_at_any_step_of_erasing_leaves_it_whole_or_gone_and_the_next_try_erases(tmp_path, monkeypatch):
     for number in range(1, 100):
         blobs = Blobs(tmp_path / str(number) / "blobs", Drawn())
@@ -278,24 +311,24 @@ def test_a_key_is_durable_before_the_blob_gets_its_name_and_both_before_it_count
     digest = blobs.put(b"mail")
     synced = [each for each in done if each == "rename" or each[-1] not in ("blobs", "blob-keys")]
     assert synced[0][1].endswith(".part")
-    assert synced[1:] == [("blob-keys", digest[:2]), "rename", ("blobs", digest[:2])]
+    assert synced[1:] == [("blob-keys", digest[:1]), "rename", ("blobs", digest[:1])]
 
 
 def test_a_torn_record_at_the_end_of_a_key_table_opens_nothing_and_hides_nothing(blobs):
     digest = blobs.put(b"mail")
-    table = blobs.keys.folder / digest[:2]
+    table = blobs.keys.folder / digest[:1]
     whole = table.read_bytes()
     table.write_bytes(whole + whole[:70])
     assert blobs.get(digest) == b"mail"
     with blobs.keys.open(digest) as opened:
-        opened.add(digest[:2] + "0" * 62, KEY)
+        opened.add({digest[:1] + "0" * 63: KEY})
     assert len(table.read_bytes()) == 256
     assert blobs.get(digest) == b"mail"
 
 
 def test_a_record_that_was_half_overwritten_opens_nothing(blobs):
     digest = blobs.put(b"mail")
-    table = blobs.keys.folder / digest[:2]
+    table = blobs.keys.folder / digest[:1]
     raw = bytearray(table.read_bytes())
     raw[48:64] = bytes(16)
     table.write_bytes(raw)
@@ -337,7 +370,7 @@ def test_two_processes_never_hold_one_table_together(blobs):
         got.append(Blobs(blobs.folder, Drawn()).get(digest))
 
     with blobs.keys.open(digest) as table:
-        with (blobs.keys.folder / digest[:2]).open("rb") as other, pytest.raises(BlockingIOError):
+        with (blobs.keys.folder / digest[:1]).open("rb") as other, pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         thread = threading.Thread(target=read)
         thread.start()

@@ -1,8 +1,7 @@
 """The ledger: every mail once by its bytes, every place it was seen once by UID, nothing lost when the UIDs change."""
 
 import hashlib
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,10 +10,10 @@ from sqlalchemy import select
 
 from daemon import audit, intake, ledger, schema
 from daemon.blobs import BlobErased
-from daemon.imap import Fetched
-from daemon.ledger import Place
+from daemon.ledger import Arrival, Place
 from daemon.store import Conflict, every
 from support.centres import START
+from support.folders import Folder, settle_all
 from support.rooms import bare_centre
 
 HERE = Place("ogis-lra@lra.example@127.0.0.1", "INBOX", 7)
@@ -28,47 +27,10 @@ def centre(tmp_path):
     opened.store.close()
 
 
-@dataclass
-class Folder:
-    """A mailbox folder as a server keeps it: UIDs grow, and all are new when UIDVALIDITY is."""
-
-    uidvalidity: int = 1
-    mails: dict[int, bytes] = field(default_factory=dict)
-    filed: list[tuple[bytes, str]] = field(default_factory=list)
-    last: int = 0
-    dates: dict[int, datetime] = field(default_factory=dict)
-
-    def add(self, raw):
-        self.last += 1
-        self.mails[self.last] = raw
-
-    def renumber(self):
-        self.uidvalidity += 1
-        kept, self.mails, self.last, self.dates = list(self.mails.values()), {}, 0, {}
-        for raw in kept:
-            self.add(raw)
-
-    def arrivals(self, uids):
-        return {uid: self.dates.get(uid, START) for uid in uids if uid in self.mails}
-
-    def reuse(self, uid, raw):
-        """Another mail under a UID that was given away before, as servers do that lost their index."""
-        self.mails[uid], self.dates[uid] = raw, START + timedelta(seconds=1)
-
-    def uids(self):
-        return sorted(self.mails)
-
-    def fetch(self, uids):
-        return [Fetched(uid, self.dates.get(uid, START), self.mails[uid]) for uid in uids]
-
-    def file(self, uid, folder):
-        if uid in self.mails:
-            self.filed.append((self.mails.pop(uid), folder))
-
-
 def note(centre, uid, digest=DIGEST, place=HERE):
     with centre.store.transaction() as tx:
-        return ledger.record(tx, place, uid, digest=digest, size=3, arrived_at=START, now=START)
+        (recorded,) = ledger.record(tx, place, [Arrival(uid, digest, 3, START)], now=START)
+        return recorded
 
 
 def count(centre, table):
@@ -98,6 +60,16 @@ def test_the_same_bytes_again_are_one_mail_with_two_sightings(centre):
     assert note(centre, 5).new
     assert not note(centre, 6).new
     assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 2)
+
+
+def test_the_same_bytes_twice_in_one_batch_are_one_new_mail(centre):
+    arrivals = [Arrival(1, DIGEST, 3, START), Arrival(2, "b" * 64, 3, START), Arrival(3, DIGEST, 3, START)]
+    with centre.store.transaction() as tx:
+        recorded = ledger.record(tx, HERE, arrivals, now=START)
+        assert [mail.digest for mail in ledger.unread(tx)] == [DIGEST, "b" * 64]
+    assert [each.new for each in recorded] == [True, True, False]
+    assert recorded[0].mail_id == recorded[2].mail_id
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (2, 3)
 
 
 def test_many_uids_are_asked_for_in_blocks(centre):
@@ -201,12 +173,6 @@ def test_a_mail_that_is_seen_again_after_it_was_dealt_with_is_only_filed(centre)
         assert ledger.unread(tx) == []
 
 
-def settle_all(centre):
-    with centre.store.transaction() as tx:
-        for row in ledger.unread(tx):
-            ledger.settle(tx, row.id, state="read", outcome="application", folder="LRA-Processed")
-
-
 def test_a_mail_that_is_to_be_forgotten_is_forgotten_whenever_the_stop_comes_and_its_row_stays(centre, monkeypatch):
     folder = Folder()
     folder.add(b"a password")
@@ -255,9 +221,11 @@ def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_pa
 
     def reuse(raw):
         """The newest mail was fetched and taken away by somebody, and its UID is given to another."""
-        if folder.mails and not folder.dates.get(folder.last):
+        if folder.mails_there and not folder.dates.get(folder.last):
             intake.fetch(centre, folder)
-            folder.filed += [(folder.mails[folder.last], "elsewhere")] if folder.last in folder.mails else []
+            folder.filed += (
+                [(folder.mails_there[folder.last], "elsewhere")] if folder.last in folder.mails_there else []
+            )
             folder.reuse(folder.last, raw)
             added.append(raw)
 
@@ -275,5 +243,5 @@ def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_pa
         digests = [row["digest"] for row in every(tx, select(schema.mails.c.digest))]
     centre.store.close()
     assert sorted(digests) == sorted({centre.blobs.put(raw) for raw in added})
-    assert folder.mails == {}
+    assert folder.mails_there == {}
     assert sorted(raw for raw, _ in folder.filed) == sorted(added)
