@@ -15,6 +15,7 @@ import imaplib
 import ssl
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -128,7 +129,7 @@ class Mailbox:
             for batch in incoming.batches(block, {uid: size for uid, (size, _) in outlines.items()}):
                 size, date = outlines[batch[0]]
                 if size > incoming.BATCH_BYTES and date is not None:
-                    yield Incoming(batch[0], date, size, lambda uid=batch[0]: self._pieces(uid))  # type: ignore[misc]
+                    yield Incoming(batch[0], date, size, partial(self._pieces, batch[0], size))
                 else:
                     yield from self._whole(batch, outlines)
 
@@ -168,21 +169,23 @@ class Mailbox:
             elif (seen := date or outlines[uid][1]) is not None:
                 self.withheld[uid] = seen
 
-    def _pieces(self, uid: int) -> Iterator[bytes]:
+    def _pieces(self, uid: int, size: int) -> Iterator[bytes]:
+        """Until the server has nothing more, whatever it said the size was and however short its pieces are: only an
+        empty piece is the end, or a server that gives less than it was asked for would cut the mail."""
         offset = 0
         while True:
             with self._talking("piece"):
                 row = self._client.fetch([uid], [f"BODY.PEEK[]<{offset}.{incoming.PIECE_BYTES}>"]).get(uid, {})
                 piece = row.get(f"BODY[]<{offset}>".encode())
-                # A server may give less than was asked for only at the end (RFC 3501 section 6.4.5); a mail that goes
-                # away in the middle must not be taken for one that ended there.
                 if not isinstance(piece, bytes) or len(piece) > incoming.PIECE_BYTES:
+                    # A mail that goes away in the middle must not be taken for one that ended there.
                     raise MailboxUnavailable("piece: the server does not give the rest of a mail")
-            offset += len(piece)
-            if piece:
-                yield piece
-            if len(piece) < incoming.PIECE_BYTES:
+                if offset > 2 * size + incoming.PIECE_BYTES:
+                    raise MailboxUnavailable("piece: a mail without end")
+            if not piece:
                 return
+            offset += len(piece)
+            yield piece
 
     def file(self, uid: int, folder: str) -> None:
         """Move a mail into `folder` ("/" between its levels), which is made if it is missing.

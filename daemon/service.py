@@ -14,7 +14,7 @@ from config.settings import Settings, load
 from . import ceremony, checklist, loop
 from .centre import Centre
 from .console import Answer, UsageError, aligned
-from .keyring import credentials_of, open_service
+from .keyring import credentials_of, door_credentials, open_service
 from .store import StoreError
 
 
@@ -55,7 +55,9 @@ def init(arguments: argparse.Namespace) -> Answer:
 
 def _next_steps(settings: Settings, config: Path, *, fresh: bool) -> list[str]:
     folder = credentials_of(settings)
-    names = [settings.mailbox.password_credential, settings.smtp.password_credential]
+    names = [*door_credentials(settings), settings.smtp.password_credential]
+    if settings.smtp.login != "password":
+        names.remove(settings.smtp.password_credential)
     missing = [str(folder / name) for name in dict.fromkeys(names) if not (folder / name).exists()]
     steps = []
     if fresh:

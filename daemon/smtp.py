@@ -15,14 +15,12 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
-from config.credentials import Secret
-
-from .connection import check_security, make_tls_context, tune
+from .connection import make_tls_context, tune
 from .failures import Failure, Kind, OutcomeUnknown, TransportMisconfigured, TransportRefused, TransportUnavailable
+from .route import SMTP_ERRORS, Route, log_in, refuse, reply_text
 from .stopping import Interrupted, Stop
 
 __all__ = [
@@ -51,46 +49,11 @@ STOP_SECONDS = 1.0
 # operators once gave out (field notes mail.md). Nothing in it can end or extend an SMTP command.
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
-# ValueError: a challenge or reply that the library fails to decode.
-_SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
-
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
-
 _ENVID = re.compile(r"[ -~]{1,100}")
 
 # Postfix's own words (its smtpd_check.c), and the enhanced codes about a sender (RFC 3463 section 3.2).
 _NOT_OUR_LOGIN = re.compile(rb"Relay access denied|Client host rejected|Helo command rejected", re.IGNORECASE)
 _NOT_OUR_SENDER = re.compile(rb"\A5\.1\.[78]\b|Sender address rejected", re.IGNORECASE)
-
-# RFC 4954 section 6: answers about our login, whatever command they answer. 454 passes by itself.
-_LOGIN_CODES = frozenset({530, 534, 535, 538})
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where letters leave; timeouts in seconds, `username` None for no login.
-
-    Raises ValueError for a `security` that is unknown or too weak for the host, and for a user without password.
-    `data_timeout` is the wait for the reply to a whole message: RFC 5321 section 4.5.3.2.6 says 10 minutes, and
-    giving up early makes duplicates. `ca_file` (PEM) replaces the system's authorities. `name` is what EHLO says: an
-    address literal by default, so that no letter shows the name of an inner machine (and no DNS is asked for it).
-    """
-
-    host: str
-    port: int
-    security: str
-    username: str | None = None
-    password: Secret | None = None
-    connect_timeout: float = 15.0
-    reply_timeout: float = 60.0
-    data_timeout: float = 600.0
-    ca_file: Path | None = None
-    name: str = "[127.0.0.1]"
-
-    def __post_init__(self) -> None:
-        check_security(self.host, self.security)
-        if self.username is not None and self.password is None:
-            raise ValueError("a user name needs a password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +106,7 @@ class Transport:
     def close(self) -> None:
         """Say QUIT if the server still listens, and close. Never raises, may be called twice."""
         if self._client is not None:
-            with contextlib.suppress(Interrupted, *_SMTP_ERRORS), self._stop.interrupting():
+            with contextlib.suppress(Interrupted, *SMTP_ERRORS), self._stop.interrupting():
                 _set_timeout(self._client, CLOSE_SECONDS)
                 self._client.quit()
             self._drop()
@@ -173,10 +136,10 @@ class Transport:
             command += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{_xtext(recipient)}"  # RFC 3461 sections 4.1 and 4.2
         code, reply = self._ask(client, command)
         if code // 100 != 2:
-            _refuse("RCPT", code, reply, _whose_fault(reply))
+            refuse("RCPT", code, reply, _whose_fault(reply))
         code, reply = self._ask(client, "DATA")
         if code != 354:
-            _refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
+            refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
         return self._hand_over(client, message)
 
     def _hand_over(self, client: smtplib.SMTP, message: bytes) -> Accepted:
@@ -184,7 +147,7 @@ class Transport:
         lines = (b"." if message.startswith(b".") else b"") + message.replace(b"\r\n.", b"\r\n..")
         try:
             client.send(lines)
-        except _SMTP_ERRORS as error:
+        except SMTP_ERRORS as error:
             self._drop()
             # The line that ends the data was never written, and a server drops a transaction whose connection closes
             # before it (RFC 5321 section 4.1.1.10): nothing was sent, and that is certain.
@@ -194,13 +157,13 @@ class Transport:
             client.send(b".\r\n")
             code, reply = self._last_reply(client)
             _set_timeout(client, self.route.reply_timeout)
-        except (Interrupted, *_SMTP_ERRORS) as error:
+        except (Interrupted, *SMTP_ERRORS) as error:
             self._drop()
             raise OutcomeUnknown(f"end of data: {type(error).__name__}") from None
         if code // 100 == 2:
-            return Accepted(code, _text(reply))
+            return Accepted(code, reply_text(reply))
         if code // 100 in (4, 5):
-            _refuse("end of data", code, reply, Kind.MESSAGE_REFUSED)
+            refuse("end of data", code, reply, Kind.MESSAGE_REFUSED)
         self._drop()
         raise OutcomeUnknown("end of data: not an SMTP reply")
 
@@ -243,9 +206,9 @@ class Transport:
             command += f" RET=HDRS ENVID={_xtext(envid)}"  # RFC 3461 sections 4.3 and 4.4
         code, reply = self._ask(client, command)
         if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
-            _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
+            refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
         if code // 100 != 2:
-            _refuse("MAIL", code, reply, Kind.SENDER_REFUSED)
+            refuse("MAIL", code, reply, Kind.SENDER_REFUSED)
 
     def _connect(self) -> smtplib.SMTP:
         route = self.route
@@ -277,13 +240,12 @@ class Transport:
                 raise TransportMisconfigured("STARTTLS is not offered", Kind.TRANSPORT_LOGIN)
             client.starttls(context=context)
             client.ehlo_or_helo_if_needed()
-        if route.username is not None and route.password is not None:
-            _log_in(client, route.username, route.password)
+        log_in(client, route)
 
     def _ask(self, client: smtplib.SMTP, command: str) -> tuple[int, bytes]:
         try:
             return client.docmd(command)
-        except _SMTP_ERRORS as error:
+        except SMTP_ERRORS as error:
             self._drop()
             raise TransportUnavailable(f"{command.partition(' ')[0]}: {type(error).__name__}") from None
 
@@ -292,7 +254,7 @@ class Transport:
         if self._client is not None:
             try:
                 code, _ = self._client.rset()
-            except _SMTP_ERRORS:
+            except SMTP_ERRORS:
                 code = -1
             if code // 100 != 2:
                 self._drop()
@@ -313,47 +275,13 @@ def _connecting() -> Iterator[None]:
         raise TransportMisconfigured(error.verify_message, Kind.TRANSPORT_CERTIFICATE) from None
     except smtplib.SMTPResponseException as error:
         raise TransportUnavailable(f"connect: {error.smtp_code}") from None
-    except _SMTP_ERRORS as error:
+    except SMTP_ERRORS as error:
         raise TransportUnavailable(f"connect: {type(error).__name__}") from None
 
 
 def _set_timeout(client: smtplib.SMTP, seconds: float) -> None:
     if client.sock is not None:
         client.sock.settimeout(seconds)
-
-
-def _log_in(client: smtplib.SMTP, username: str, password: Secret) -> None:
-    if not (username + password.reveal()).isascii():
-        raise TransportMisconfigured("user name and password must be ASCII", Kind.TRANSPORT_LOGIN)
-    try:
-        client.login(username, password.reveal())
-    except smtplib.SMTPNotSupportedError:
-        raise TransportMisconfigured("AUTH is not offered", Kind.TRANSPORT_LOGIN) from None
-    except smtplib.SMTPResponseException as error:
-        _refuse("AUTH", error.smtp_code, error.smtp_error, Kind.TRANSPORT_LOGIN)
-    except smtplib.SMTPServerDisconnected:
-        raise
-    except smtplib.SMTPException:
-        raise TransportMisconfigured("AUTH offers no way of logging in that we know", Kind.TRANSPORT_LOGIN) from None
-
-
-def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
-    """Raise what a negative reply means. The detail is the step, the code and the enhanced code, nothing more: the
-    text may name people or quote a subject."""
-    text = _text(reply)
-    enhanced = _ENHANCED.search(text)
-    detail = f"{step}: {code}" + (f" {enhanced[0]}" if enhanced is not None else "")
-    if code in _LOGIN_CODES:
-        raise TransportMisconfigured(detail, Kind.TRANSPORT_LOGIN)
-    if code // 100 != 5:
-        # 421 is the server's farewell, whatever command it answers (RFC 5321 section 3.8), and x.3.x speaks of the
-        # server itself, a full disk for one (RFC 3463 section 3.4).
-        of_server = code == 421 or (enhanced is not None and enhanced[0].startswith("4.3."))
-        about_letter = kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED) and not of_server
-        raise TransportUnavailable(detail, Kind.LETTER_DEFERRED if about_letter else Kind.TRANSPORT_UNAVAILABLE)
-    if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
-        raise TransportRefused(kind, detail, text)
-    raise TransportMisconfigured(detail, kind)
 
 
 def _whose_fault(reply: bytes) -> Kind:
@@ -370,13 +298,6 @@ def _whose_fault(reply: bytes) -> Kind:
 def _xtext(text: str) -> str:
     """RFC 3461 section 4: "+" and "=" would be read as syntax."""
     return text.replace("+", "+2B").replace("=", "+3D").replace(" ", "+20")
-
-
-def _text(reply: bytes | str) -> str:
-    """A server's reply for people: printable, short, every address masked."""
-    text = reply if isinstance(reply, str) else reply.decode("utf-8", "replace")
-    text = "".join(char if char.isprintable() else " " for char in text)
-    return re.sub(r"\S*@\S*", "<address>", text)[:200]
 
 
 def _check_message(message: bytes) -> None:

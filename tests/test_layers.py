@@ -284,7 +284,10 @@ DEFAULTS = {
     ("daemon/reader.py", "time.monotonic"): "the default of Reader: deadlines of confined children",
     ("daemon/centre.py", "datetime.now"): "wall_clock, the default that everything else is handed",
     ("daemon/centre.py", "secrets.token_bytes"): "the default of open_centre",
-    ("daemon/centre.py", "time.sleep"): "the default of open_centre",
+    (
+        "daemon/stopping.py",
+        "time.sleep",
+    ): "the wait between two tries, which a request to stop ends; open_centre's default",
     ("daemon/ceremony.py", "secrets.token_bytes"): "the default of the ceremony's functions",
     ("daemon/failures.py", "secrets.SystemRandom"): "the default jitter of retries",
     ("daemon/demo/server.py", "datetime.now"): "the default of the embedded mail server, which production never runs",
@@ -365,6 +368,7 @@ KEYS = {
     "ca/keys.py": "a subscriber's key is made",
     "ca/bundle.py": "a subscriber's key is put into PKCS#12",
     "daemon/demo/tls.py": "the throw-away key of the embedded server",
+    "daemon/oauth.py": "the service's own key for a token server, looked at before msal signs with it",
 }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.credentials import Secret
-from daemon import incoming
+from daemon import imap, incoming
 from daemon.failures import Kind, outward
 from daemon.imap import Account, Mailbox, MailboxRefused, MailboxUnavailable
 from support.servers import make_message
@@ -219,6 +220,32 @@ def test_waiting_without_news_ends_in_time(postbox):
     with Mailbox.open(postbox.account()) as mailbox:
         assert mailbox.wait(0.01) is False
         assert mailbox.uids() == []
+
+
+def test_waiting_is_renewed_before_anybody_on_the_way_forgets_the_connection(postbox, monkeypatch):
+    assert 4 * 60 <= imap.LONGEST_IDLE <= 5 * 60
+    monkeypatch.setattr(imap, "LONGEST_IDLE", 0.05)
+    with Mailbox.open(postbox.account()) as mailbox:
+        began = time.monotonic()
+        assert mailbox.wait(60) is False
+        assert time.monotonic() - began < 15
+
+
+def test_a_connection_that_somebody_on_the_way_forgot_is_noticed_within_minutes(postbox):
+    with Mailbox.open(postbox.account(security="starttls")) as mailbox:
+        sock = mailbox._client.socket()
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, count = (
+            sock.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + interval * count <= 120
+
+
+def test_octets_that_no_mail_should_hold_come_as_the_server_has_them(postbox):
+    postbox.server.append(postbox.address, b"Subject: nul\r\n\r\na\0b \xff\x1b$B?=\x1b(B\r\n")
+    with Mailbox.open(postbox.account()) as mailbox:
+        assert [mail.raw for mail in mailbox.fetch(mailbox.uids())] == postbox.messages()
 
 
 def test_waiting_is_ended_by_the_wake_descriptor(postbox):

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -163,16 +162,12 @@ class Dovecot:
             return
         children = children_of(self._process.pid)
         self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
-        for child in children if hard else ():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
         self._process.wait(20)
+        for child in children:  # a connection in use would outlive its master, which systemd does not allow either
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL if hard else signal.SIGTERM)
         reap(children)
         self._process = None
-        # The pid file lives on for a moment while clients are attached, and the next start would refuse to begin.
-        until = time.monotonic() + 10
-        while (self.folder / "run" / "master.pid").exists() and not hard and time.monotonic() < until:
-            time.sleep(0.005)
         (self.folder / "run" / "master.pid").unlink(missing_ok=True)
 
     def add_user(self, address: str, password: str) -> None:

@@ -7,6 +7,7 @@ empty, and whoever looks into a mailbox by other means calls `settle` first.
 
 import contextlib
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -15,13 +16,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import imapclient
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daemon.demo.server import Delivery
 from support.dovecot import Dovecot
-from support.postfix import Postfix
+from support.postfix import DAEMONS, Postfix
 from support.stamper import Stamper
-from support.throwaway_tls import make_server_certificate
+from support.throwaway_tls import write_server_tls
 
 PACKAGES = "dovecot-imapd, dovecot-lmtpd and postfix (tools/install_packages.sh)"
 SETTLE_SECONDS = 60.0
@@ -40,12 +40,14 @@ class RealMailServer:
         without: Iterable[str] = (),
         **options: Any,
     ) -> None:
+        if os.geteuid() or not all(Path(each).exists() for each in ("/usr/sbin/dovecot", DAEMONS / "master")):
+            raise RuntimeError(f"the real mail servers need root, and {PACKAGES}")
         self.host = "127.0.0.1"
         self.authserv_id = authserv_id
         self._stack = contextlib.ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ogis-lra-servers-")))
         self.folder.chmod(0o755)  # the servers' own users pass through it
-        self.ca_file, certificate, key = _write_tls(self.folder)
+        self.ca_file, certificate, key = write_server_tls(self.folder, "Dovecot and Postfix under test")
         for name in ("dovecot", "postfix"):
             (self.folder / name).mkdir()
         self.dovecot = Dovecot(self.folder / "dovecot", certificate=certificate, key=key, without=without, **options)
@@ -173,14 +175,3 @@ class RealMailServer:
         self._stamper.callbacks.clear()
         self._stamper.refusals.clear()
         self.outside.clear()
-
-
-def _write_tls(folder: Path) -> tuple[Path, Path, Path]:
-    """A throw-away CA and a certificate of it for 127.0.0.1; the CA file, the certificate and its key."""
-    ca, certificate, private = make_server_certificate("Dovecot and Postfix under test")
-    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
-    paths[0].write_bytes(ca.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(certificate.public_bytes(Encoding.PEM))
-    paths[2].touch(mode=0o600)
-    paths[2].write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return paths
