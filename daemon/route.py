@@ -135,8 +135,10 @@ def refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
     if code in _LOGIN_CODES:
         raise TransportMisconfigured(detail, Kind.TRANSPORT_LOGIN)
     if code // 100 != 5:
-        # 421 is the server's farewell, whatever command it answers (RFC 5321 section 3.8).
-        about_letter = kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED) and code != 421
+        # 421 is the server's farewell, whatever command it answers (RFC 5321 section 3.8), and x.3.x speaks of the
+        # server itself, a full disk for one (RFC 3463 section 3.4).
+        of_server = code == 421 or (enhanced is not None and enhanced[0].startswith("4.3."))
+        about_letter = kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED) and not of_server
         raise TransportUnavailable(detail, Kind.LETTER_DEFERRED if about_letter else Kind.TRANSPORT_UNAVAILABLE)
     if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
         raise TransportRefused(kind, detail, text)
