@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 SECURITIES = ("tls", "starttls", "plain")
+LOGINS = ("password", "xoauth2", "oauthbearer")
+GRANTS = ("client_credentials", "refresh_token")
 BUNDLES = ("modern", "legacy")
 
 # The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
@@ -28,7 +30,12 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "policy.resubmission_days": (1, 365),
     "policy.lease_minutes": (1, 1_440),
     "policy.cancel_minutes": (0, 10_080),
+    "mailbox.largest_mail_mb": (1, 2_000),
     "run.poll_seconds": (1, 3_600),
+    "run.absence_minutes": (1, 1_440),
+    "run.silence_minutes": (5, 10_080),
+    "run.junk_minutes": (1, 1_440),
+    "run.reserve_mb": (0, 100_000),
 }
 
 _ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
@@ -73,6 +80,9 @@ class MailboxSettings:
     folder: str = "INBOX"
     filed_folder: str = "LRA-Processed"
     staff_folder: str = "LRA-Staff"
+    junk_folder: str = "Junk"
+    largest_mail_mb: int = 50
+    login: str = "password"
     ca_file: str = ""
 
 
@@ -84,7 +94,22 @@ class SmtpSettings:
     port: int = 587
     security: str = "starttls"
     username: str = ""
+    login: str = "password"
     password_credential: str = "smtp-password"  # noqa: S105 - the name of a credential, not its value
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """Where tokens come from, for a mailbox or a submission server whose `login` is by token (RFC 6749)."""
+
+    grant: str = "client_credentials"
+    authority: str = ""
+    token_url: str = ""
+    client_id: str = ""
+    scope: str = ""
+    secret_credential: str = "oauth-secret"  # noqa: S105 - the name of a credential, not its value
+    refresh_token_credential: str = "oauth-refresh-token"  # noqa: S105 - as above
     ca_file: str = ""
 
 
@@ -137,6 +162,10 @@ class RunSettings:
     """How the service runs."""
 
     poll_seconds: int = 60
+    absence_minutes: int = 15
+    silence_minutes: int = 60
+    junk_minutes: int = 10
+    reserve_mb: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +181,7 @@ class Settings:
     ca: CaSettings = field(default_factory=CaSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     forms: FormsSettings = field(default_factory=FormsSettings)
+    oauth: OAuthSettings = field(default_factory=OAuthSettings)
     run: RunSettings = field(default_factory=RunSettings)
     database_url: str = ""
     credentials_dir: str = ""
@@ -160,6 +190,11 @@ class Settings:
     def database(self) -> str:
         """The SQLAlchemy URL; by default a SQLite file in the data directory."""
         return self.database_url or f"sqlite:///{self.data_dir / 'ogis-lra.sqlite'}"
+
+    @property
+    def logs_in_by_token(self) -> bool:
+        """Whether any login is by OAuth 2."""
+        return any(login != "password" for login in (self.mailbox.login, self.smtp.login))
 
     def approver(self, address: str) -> Approver | None:
         """The approver of that address; the domain is compared without case, the local part too (domain notes C.2)."""
@@ -188,6 +223,7 @@ def build(raw: Mapping[str, Any], *, base: Path, source: str = "settings") -> Se
         forms=dataclasses.replace(settings.forms, folder=_absolute(base, settings.forms.folder)),
         mailbox=dataclasses.replace(settings.mailbox, ca_file=_absolute(base, settings.mailbox.ca_file)),
         smtp=dataclasses.replace(settings.smtp, ca_file=_absolute(base, settings.smtp.ca_file)),
+        oauth=dataclasses.replace(settings.oauth, ca_file=_absolute(base, settings.oauth.ca_file)),
     )
 
 
@@ -208,16 +244,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "authentication.authserv_id", "must not be empty: any stamp would count as ours"
     if _PASSWORD_IN_URL.search(settings.database_url):
         yield "database_url", "must not hold a password: secrets are never in this file"
-    for name, door in (("mailbox", settings.mailbox), ("smtp", settings.smtp)):
-        if not door.host.strip():
-            yield f"{name}.host", "must not be empty"
-        if not 0 < door.port < 65536:
-            yield f"{name}.port", f"{door.port} is not a port (1 to 65535)"
-        if door.security not in SECURITIES:
-            yield f"{name}.security", f"{door.security!r} is not one of {', '.join(SECURITIES)}"
-    folders = (settings.mailbox.folder, settings.mailbox.filed_folder, settings.mailbox.staff_folder)
-    if len(set(folders)) < len(folders) or not all(folders):
-        yield "mailbox", "folder, filed_folder and staff_folder must be three different folders"
+    yield from _door_faults(settings)
+    yield from _oauth_faults(settings)
     if settings.ca.policy_oid and not _OID.fullmatch(settings.ca.policy_oid):
         yield "ca.policy_oid", f"{settings.ca.policy_oid!r} is not an object identifier such as 1.2.392.200091.100"
     if settings.ca.bundle not in BUNDLES:
@@ -227,6 +255,46 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         value = getattr(getattr(settings, block), key)
         if not least <= value <= most:
             yield name, f"{value} is not between {least} and {most}"
+
+
+def _door_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is wrong about the mailbox, the mail server and the folders."""
+    for name, door in (("mailbox", settings.mailbox), ("smtp", settings.smtp)):
+        if not door.host.strip():
+            yield f"{name}.host", "must not be empty"
+        if not 0 < door.port < 65536:
+            yield f"{name}.port", f"{door.port} is not a port (1 to 65535)"
+        if door.security not in SECURITIES:
+            yield f"{name}.security", f"{door.security!r} is not one of {', '.join(SECURITIES)}"
+        if door.login not in LOGINS:
+            yield f"{name}.login", f"{door.login!r} is not one of {', '.join(LOGINS)}"
+    folders = (settings.mailbox.folder, settings.mailbox.filed_folder, settings.mailbox.staff_folder)
+    if len(set(folders)) < len(folders) or not all(folders):
+        yield "mailbox", "folder, filed_folder and staff_folder must be three different folders"
+    if settings.mailbox.junk_folder in folders:
+        yield "mailbox.junk_folder", "must be a folder of its own: it is only looked into"
+
+
+def _oauth_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is missing for a login by token; nothing of [oauth] is looked at where both logins are by password."""
+    oauth = settings.oauth
+    if oauth.grant not in GRANTS:
+        yield "oauth.grant", f"{oauth.grant!r} is not one of {', '.join(GRANTS)}"
+    if not settings.logs_in_by_token:
+        return
+    wanted = {"client_id": oauth.client_id}
+    if oauth.grant == "client_credentials":
+        wanted |= {"authority": oauth.authority, "scope": oauth.scope}
+    else:
+        wanted |= {"token_url": oauth.token_url}
+    for key, value in wanted.items():
+        if not value.strip():
+            yield f"oauth.{key}", f"is needed for {oauth.grant}, since a login is by token"
+    for key, value in (("authority", oauth.authority), ("token_url", oauth.token_url)):
+        if value and not value.startswith("https://"):
+            yield f"oauth.{key}", "must begin with https://, for a secret goes there"
+    if settings.smtp.login != "password" and not settings.smtp.username:
+        yield "smtp.username", "is needed for a login by token"
 
 
 def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,8 @@ security that was asked for; no error quotes what the server said, which may be 
 import imaplib
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +18,9 @@ from imapclient.exceptions import CapabilityError, IMAPClientError, LoginError
 
 from config.credentials import Secret
 
-from .connection import check_security, make_tls_context, tune
+from .connection import check_login, check_security, make_tls_context, token_answer, tune
 from .failures import Kind, MailboxRefused, MailboxUnavailable
+from .oauth import TokenRefused, Tokens, TokenUnavailable
 
 # RFC 5530: refusals that pass by themselves although they answer a login or a SELECT.
 _PASSING = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"})
@@ -37,22 +40,27 @@ LIBRARY_ERRORS = (IMAPClientError, OSError, ValueError, LookupError, TypeError, 
 class Account:
     """Where the mailbox is and how to enter it; timeouts in seconds.
 
-    Raises ValueError for a `security` that is unknown or too weak for the host (`check_security`). `ca_file` (PEM)
-    replaces the system's trusted authorities.
+    Raises ValueError for a `security` that is unknown or too weak for the host (`check_security`), and for a `login`
+    ("password", "xoauth2", "oauthbearer") without what it needs. `ca_file` (PEM) replaces the system's trusted
+    authorities. `readonly` opens the folder by EXAMINE.
     """
 
     host: str
     port: int
     security: str
     username: str
-    password: Secret
+    password: Secret | None
     folder: str = "INBOX"
+    readonly: bool = False
     connect_timeout: float = 15.0
     read_timeout: float = 60.0
     ca_file: Path | None = None
+    login: str = "password"
+    tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
         check_security(self.host, self.security)
+        check_login(self.login, self.password, self.tokens)
 
 
 def connect(account: Account) -> Any:  # noqa: ANN401 - IMAPClient has no type information
@@ -101,12 +109,49 @@ def _make_context(account: Account) -> ssl.SSLContext:
 
 
 def _log_in(client: Any, account: Account) -> None:  # noqa: ANN401 - as above
-    username, password = account.username, account.password.reveal()
+    if account.login != "password" and account.tokens is not None:
+        _log_in_by_token(client, account, account.tokens)
+        return
+    username, password = account.username, account.password.reveal() if account.password is not None else ""
     # LOGIN carries quoted ASCII (RFC 3501 section 9); a line end in it would begin a command of its own.
     if not (username + password).isascii() or not (username + password).isprintable():
         raise MailboxRefused(Kind.MAILBOX_LOGIN, "user name and password must be printable ASCII")
-    try:
+    with _logging_in():
         client.login(username, password)
+
+
+def _log_in_by_token(client: Any, account: Account, tokens: Tokens) -> None:  # noqa: ANN401 - as above
+    """A refused token is fetched anew once: it may have been revoked, or a clock may be wrong."""
+    if not client.has_capability(f"AUTH={account.login.upper()}"):
+        raise MailboxRefused(Kind.MAILBOX_LOGIN, f"{account.login.upper()} is not offered")
+    refused: Secret | None = None
+    for last in (False, True):
+        token = _token(tokens, refused)
+        answer = token_answer(account.login, account.username, token, account.host, account.port)
+        try:
+            with _logging_in():
+                client.sasl_login(account.login.upper(), answer)
+        except MailboxRefused as refusal:
+            if last:
+                raise MailboxRefused(refusal.kind, f"token {refusal.detail}") from None
+            refused = token
+        else:
+            return
+
+
+def _token(tokens: Tokens, refused: Secret | None) -> Secret:
+    try:
+        return tokens.token(refused=refused)
+    except TokenRefused as error:
+        raise MailboxRefused(Kind.MAILBOX_LOGIN, f"oauth: {error.code}") from None
+    except TokenUnavailable as error:
+        raise MailboxUnavailable(f"oauth: {error.detail}") from None
+
+
+@contextmanager
+def _logging_in() -> Iterator[None]:
+    try:
+        yield
     except LoginError as error:
         # IMAPClient calls a connection that broke during LOGIN a refused login too; nobody needs to be alarmed then.
         if isinstance(error.__context__, imaplib.IMAP4.abort):

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from parsers.normalise import company_key
 from parsers.reading import Application, Finding, Route, Severity, application_to_json
 
-from . import cases, cross_checks, planning, register_rules, registrations, schema
+from . import cases, cross_checks, duplicates, planning, register_rules, registrations, schema
 from .case import CaseKind, State
 from .cases import Case
 from .centre import Centre
@@ -66,6 +66,7 @@ def assess(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Asse
     if weighed.target_unsure and case.registration_id is None:
         facts = replace(facts, target=None, live=())
     findings = application.findings + register_rules.find(application, facts, centre.table) + weighed.findings
+    findings += duplicates.findings(tx, case.id)
     findings += seal_findings(centre.table.seal.label, _other_seals(tx, case, read))
     plan = planning.make(application, facts, findings, centre.table)
     return Assessment(application, facts, findings, plan, _digest(case, application, findings, plan))

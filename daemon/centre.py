@@ -4,10 +4,10 @@ Nothing in the house reads a clock, a random source or an environment by itself;
 """
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ca.profiles import Profile, Role, load_profiles
@@ -25,7 +25,9 @@ from .imap import Mailbox
 from .letters import Office
 from .reader import Reader
 from .smtp import Route, Transport
+from .stopping import Stop
 from .store import Store
+from .turns import Memory
 from .vault import Vault
 
 
@@ -45,11 +47,14 @@ class Centre:
     office: Office
     account: Account
     reader: Reader
-    open_mailbox: Callable[[Account], Mailbox]
+    open_mailbox: Callable[..., Mailbox]
     open_transport: Callable[[], Transport]
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     sleep: Callable[[float], None]
+    stop: Stop
+    unfinished: dict[int, Memory] = field(default_factory=dict)
+    """What was read of mails whose turn is over (`turns`), by mail; lost with the process, and then read again."""
     accepted: dict[int, datetime] = field(default_factory=dict)
     """Letters that the mail server took at that time, as long as the database could not be told (`outbox`)."""
 
@@ -99,17 +104,18 @@ def open_centre(
     route: Route,
     clock: Callable[[], datetime] = wall_clock,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
 ) -> Centre:
     """Put a centre together; the database must have this program's schema (StoreError), the folder of its own forms
-    must be right (SettingsError)."""
+    must be right (SettingsError). A wait between two tries ends with a request to stop, unless `sleep` is another."""
+    stop = Stop()
     equipment = equipment_of(settings, keys.form_code_public)
     store = Store(settings.database)
     store.check()
     return Centre(
         settings=settings,
         store=store,
-        blobs=Blobs(settings.data_dir / "blobs"),
+        blobs=blobs_of(settings, random_bytes),
         vault=Vault(settings.data_dir / "vault", random_bytes),
         audit=Audit(keys.audit_key),
         signer=keys.signer,
@@ -119,12 +125,18 @@ def open_centre(
         office=office_of(settings),
         account=account,
         reader=Reader(equipment=equipment),
-        open_mailbox=Mailbox.open,
-        open_transport=lambda: Transport(route),
+        open_mailbox=partial(Mailbox.open, stop=stop),
+        open_transport=lambda: Transport(route, stop),
         clock=clock,
         random_bytes=random_bytes,
-        sleep=sleep,
+        sleep=sleep if sleep is not None else stop.sleep,
+        stop=stop,
     )
+
+
+def blobs_of(settings: Settings, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> Blobs:
+    """The stored mails and documents of a centre."""
+    return Blobs(settings.data_dir / "blobs", random_bytes)
 
 
 def profiles_of(settings: Settings) -> Mapping[str, Profile]:

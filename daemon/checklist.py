@@ -28,6 +28,7 @@ from .keyring import (
     account_of,
     check_profile,
     credentials_of,
+    door_credentials,
     form_code_key,
     key_bytes,
     open_keys,
@@ -35,6 +36,7 @@ from .keyring import (
     secret,
 )
 from .letters import check_templates
+from .oauth_advice import advice
 from .reader import Reader
 from .smtp import Transport
 from .store import Store, StoreError
@@ -73,7 +75,7 @@ def verdicts(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Verd
     yield _ask("data directory", partial(_data_directory, settings), "create it and give it to the service's user")
     for name in _credential_names(settings):
         ours = name in (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, FORM_CODE_KEY)
-        step = "`ogis-lra init` makes it" if ours else f"write the password into {credentials_of(settings) / name}"
+        step = "`ogis-lra init` makes it" if ours else f"write it into {credentials_of(settings) / name}"
         yield _ask(f"credential {name}", partial(_credential, settings, name, ours=ours), f"{step}; mode 0600")
     yield _ask(
         "database", partial(_database, settings), "run `ogis-lra init`; if it was there before, restore the backup"
@@ -92,7 +94,8 @@ def _ask(name: str, question: Callable[[], str], step: str) -> Verdict:
     try:
         return Verdict(name, in_order=True, message=question())
     except Failure as failure:
-        return Verdict(name, in_order=False, message=str(failure), next_step=_NEXT_STEPS.get(failure.kind, step))
+        next_step = advice(failure.detail) or _NEXT_STEPS.get(failure.kind, step)
+        return Verdict(name, in_order=False, message=str(failure), next_step=next_step)
     except DBAPIError as error:
         # Its text quotes statements and their parameters.
         return Verdict(name, in_order=False, message=f"cannot be read ({type(error.orig).__name__})", next_step=step)
@@ -112,10 +115,9 @@ def _data_directory(settings: Settings) -> str:
 def _credential_names(settings: Settings) -> list[str]:
     # Without the key of codes a centre works: it signs none and believes none without the print.
     optional = [FORM_CODE_KEY] if (credentials_of(settings) / FORM_CODE_KEY).exists() else []
-    names = [settings.mailbox.password_credential]
-    if settings.smtp.username:
-        names.append(settings.smtp.password_credential)
-    return list(dict.fromkeys([*names, settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, *optional]))
+    return list(
+        dict.fromkeys([*door_credentials(settings), settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, *optional])
+    )
 
 
 def _credential(settings: Settings, name: str, *, ours: bool) -> str:

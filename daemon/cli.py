@@ -31,6 +31,7 @@ from . import (
     certificate_console,
     console,
     form_console,
+    mail_console,
     reading_console,
     register_console,
     service,
@@ -49,10 +50,6 @@ INTERRUPTED = 130  # as every shell says of a command that Ctrl-C ended
 LATER = {
     "replay": 7,
     "submit": 6,
-    "held": 3,
-    "release": 3,
-    "export": 3,
-    "import": 3,
     "revoke": 4,
     "ca": 5,
     "backup": 7,
@@ -239,6 +236,16 @@ def _parser() -> argparse.ArgumentParser:
         group = add(name, register_console.register_of(name), words)
         group.add_argument("action", choices=("import", "list", "show"))
         group.add_argument("subject", nargs="?", metavar="FILE|ID")
+    add("held", mail_console.held, "mail that could not be handled, with its reason")
+    add("release", mail_console.release, "read a held mail again").add_argument("id", type=int, metavar="ID")
+    export = add("export", mail_console.export, "the raw mail as a file (.eml)")
+    export.add_argument("id", type=int, metavar="ID")
+    export.add_argument("--out", type=Path, metavar="FILE", help="default: mail-ID.eml in this folder")
+    take_in = add("import", mail_console.take_in, "read a mail from a file (.eml), mended by a person")
+    take_in.add_argument("file", type=Path, metavar="FILE")
+    take_in.add_argument(
+        "--for", dest="replaced", type=int, metavar="ID", help="the held mail it takes the place of, with its arrival"
+    )
     for name, stage in LATER.items():
         later = add(name, console.later(name, stage), f"comes with stage {stage}")
         later.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

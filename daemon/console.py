@@ -1,8 +1,9 @@
 """The ground under every command of the command line: what a command answers, and how it gets at settings and database.
 
 The commands themselves: `service` (demo, init, check, run), `form_console` (form), `reading_console` (read),
-`case_console` (queue, show, log), `certificate_console` (certs, cert, crl, verify), `register_console` (companies,
-registrations). Each is a function that takes the parsed arguments and gives an `Answer`; none of them prints.
+`case_console` (queue, show, log), `mail_console` (held, release, export, import), `certificate_console` (certs, cert,
+crl, verify), `register_console` (companies, registrations). Each is a function that takes the parsed arguments and
+gives an `Answer`; none of them prints.
 """
 
 import argparse

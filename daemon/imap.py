@@ -10,49 +10,37 @@ Weak: `file` without MOVE may leave a second copy behind when the connection bre
 """
 
 import contextlib
+import dataclasses
 import imaplib
-import select
-import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from io import BufferedReader
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import imapclient
 from imapclient.exceptions import IMAPClientError
 
+from . import incoming
 from .account import LIBRARY_ERRORS, Account, connect, describe, enter, refuse
 from .failures import Kind, MailboxRefused, MailboxUnavailable
+from .idling import idle, readable
+from .incoming import Fetched, Incoming
+from .stopping import Interrupted, Stop
 
-__all__ = ["Account", "Fetched", "Mailbox", "MailboxRefused", "MailboxUnavailable"]
+__all__ = ["Account", "Fetched", "Incoming", "Mailbox", "MailboxRefused", "MailboxUnavailable"]
 
-BATCH_BYTES = 16 * 1024 * 1024
-"""Octets of mail asked for in one command. The answer is held in memory about three times over."""
-
-BATCH_MAILS = 20
-"""Mails asked for in one command: beyond this the round trips no longer cost anything."""
-
-BATCH_UIDS = 500
-"""UIDs named in one command: at most 5500 octets, below the 8192 that RFC 7162 section 4 asks clients to keep to."""
-
-LONGEST_IDLE = 300.0
-"""Seconds. RFC 2177 asks to renew IDLE within 29 minutes; NAT routers and some servers give up long before."""
+LONGEST_IDLE = 270.0
+"""Seconds. RFC 2177 asks to renew IDLE within 29 minutes; NAT routers and some servers give up after five."""
 
 CLOSE_SECONDS = 2.0
 """How long a polite LOGOUT may take; a stop of the service must not wait for a server that is gone."""
 
+SEARCH_WINDOW = 50_000
+"""Messages asked about in one SEARCH. imaplib takes no line above 1,000,000 octets, which some 100,000 UIDs fill."""
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One mail as the server holds it. `internal_date` is when the server received it (RFC 3501 section 2.3.3),
-    aware, UTC; `raw` is the mail byte for byte."""
-
-    uid: int
-    internal_date: datetime
-    raw: bytes
+HEADER_BYTES = 256 * 1024
+"""Octets of a header that `headers` gives at most."""
 
 
 class Mailbox:
@@ -61,23 +49,30 @@ class Mailbox:
     A call that fails ends the connection; the next call makes a new one, so that the retry policy of `failures.py` may
     repeat any call. Should UIDVALIDITY then be another, the UIDs the caller holds mean nothing any more: every call
     fails, and the caller opens the mailbox anew.
+
+    `withheld` names the UIDs whose mails the server lists and would not give in `fetch` or `mails`, with the time of
+    their arrival: no body, or Exchange's note in its place. They are asked for again each time.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, stop: Stop | None = None) -> None:
         self._account = account
+        self._stop = stop if stop is not None else Stop()
         self._client: Any = None
         self._closed = False
         self._folders: set[str] = set()
         self._separator: str | None = None
+        self._many = False
         self.uidvalidity = 0
+        self.withheld: dict[int, datetime] = {}
 
     @classmethod
-    def open(cls, account: Account) -> Self:
-        """Connect, secure, log in and select the folder for writing.
+    def open(cls, account: Account, *, readonly: bool = False, stop: Stop | None = None) -> Self:
+        """Connect, secure, log in and select the folder; with `readonly`, or `account.readonly`, by EXAMINE, so that
+        not even the server can change anything in it. A request to `stop` ends every call with MailboxUnavailable.
 
         Raises MailboxRefused (login, certificate, folder) or MailboxUnavailable (anything that may pass).
         """
-        mailbox = cls(account)
+        mailbox = cls(dataclasses.replace(account, readonly=readonly or account.readonly), stop)
         with mailbox._talking("open"):
             return mailbox
 
@@ -90,7 +85,7 @@ class Mailbox:
         self._forget_announcements()
         client.capabilities()
         try:
-            answer = client.select_folder(self._account.folder)
+            answer = client.select_folder(self._account.folder, readonly=self._account.readonly)
         except imaplib.IMAP4.abort:
             raise
         except IMAPClientError as error:
@@ -103,42 +98,100 @@ class Mailbox:
         if self.uidvalidity not in (0, uidvalidity):
             raise MailboxUnavailable("UIDVALIDITY has changed")
         self.uidvalidity = uidvalidity
+        self._many = int(answer.get(b"EXISTS", 0)) > SEARCH_WINDOW // 2
 
     def uids(self) -> list[int]:
         """Every UID of the folder, ascending, seen or not, after a NOOP that makes the server show what is new."""
         with self._talking("search"):
             self._forget_announcements()
             self._client.noop()
-            return sorted(int(uid) for uid in self._client.search("ALL"))
+            found = self._search_in_windows() if self._many else self._client.search("ALL")
+            return sorted({int(uid) for uid in found})
 
     def sizes(self, uids: Iterable[int]) -> dict[int, int]:
         """RFC822.SIZE in octets of each UID; a UID that is not there is not in the answer. Exchange's are guesses."""
-        sizes: dict[int, int] = {}
-        for block in _blocks(list(uids)):
-            with self._talking("size"):
-                answer = self._client.fetch(block, ["RFC822.SIZE"])
-                sizes.update({uid: int(row[b"RFC822.SIZE"]) for uid, row in answer.items() if b"RFC822.SIZE" in row})
-        return sizes
+        return {uid: size for block in incoming.blocks(list(uids)) for uid, (size, _) in self._outlines(block).items()}
 
-    def fetch(self, uids: Iterable[int]) -> Iterator[Fetched]:
-        """The mails of these UIDs in their order, unmarked, batch by batch bounded by octets.
+    def arrivals(self, uids: Iterable[int]) -> dict[int, datetime]:
+        """INTERNALDATE of each UID, aware, UTC; a UID that is not there is not in the answer."""
+        outlines = [one for block in incoming.blocks(list(uids)) for one in self._outlines(block).items()]
+        return {uid: date for uid, (_, date) in outlines if date is not None}
+
+    def mails(self, uids: Iterable[int]) -> Iterator[Incoming]:
+        """The mails of these UIDs in their order, unmarked, none of them held in memory whole beyond a batch's octets.
 
         A UID that is gone, or for which the server says OK and sends no body (Exchange and iCloud do), is not
         yielded: absence means "not now", never "dealt with".
         """
-        for block in _blocks(list(uids)):
-            for batch in _batches(block, self.sizes(block)):
-                with self._talking("fetch"):
-                    answer = self._client.fetch(batch, ["INTERNALDATE", "BODY.PEEK[]"])
-                    mails = [_fetched(uid, answer[uid]) for uid in batch if uid in answer]
-                # Outside `_talking`: an error of the caller between two mails is not the server's.
-                yield from (mail for mail in mails if mail is not None)
+        for block in incoming.blocks(list(uids)):
+            outlines = self._outlines(block)
+            for batch in incoming.batches(block, {uid: size for uid, (size, _) in outlines.items()}):
+                size, date = outlines[batch[0]]
+                if size > incoming.BATCH_BYTES and date is not None:
+                    yield Incoming(batch[0], date, size, lambda uid=batch[0]: self._pieces(uid))  # type: ignore[misc]
+                else:
+                    yield from self._whole(batch, outlines)
+
+    def fetch(self, uids: Iterable[int]) -> Iterator[Fetched]:
+        """As `mails`, each in one piece of memory."""
+        for mail in self.mails(uids):
+            yield Fetched(mail.uid, mail.internal_date, b"".join(mail.pieces()))
+
+    def headers(self, uids: Iterable[int]) -> Iterator[Fetched]:
+        """The headers only (at most HEADER_BYTES of each), unmarked: what a look into the junk folder needs."""
+        for block in incoming.blocks(list(uids)):
+            with self._talking("headers"):
+                answer = self._client.fetch(block, ["INTERNALDATE", f"BODY.PEEK[HEADER]<0.{HEADER_BYTES}>"])
+            for uid in block:
+                row = answer.get(uid, {})
+                header, date = row.get(b"BODY[HEADER]<0>"), _date(row)
+                if isinstance(header, bytes) and date is not None:
+                    yield Fetched(uid, date, header)
+
+    def _outlines(self, block: Iterable[int]) -> dict[int, tuple[int, datetime | None]]:
+        with self._talking("size"):
+            answer = self._client.fetch(block, ["RFC822.SIZE", "INTERNALDATE"])
+            return {uid: (int(row[b"RFC822.SIZE"]), _date(row)) for uid, row in answer.items() if b"RFC822.SIZE" in row}
+
+    def _whole(self, batch: list[int], outlines: dict[int, tuple[int, datetime | None]]) -> Iterator[Incoming]:
+        with self._talking("fetch"):
+            answer = self._client.fetch(batch, ["INTERNALDATE", "BODY.PEEK[]"])
+        # Outside `_talking`: an error of the caller between two mails is not the server's.
+        for uid in batch:
+            row = answer.pop(uid, None)
+            if row is None:
+                continue
+            raw, date = row.get(b"BODY[]"), _date(row)
+            if isinstance(raw, bytes) and date is not None and not incoming.is_stand_in(raw):
+                self.withheld.pop(uid, None)
+                yield Incoming(uid, date, outlines[uid][0], lambda raw=raw: iter((raw,)))  # type: ignore[misc]
+            elif (seen := date or outlines[uid][1]) is not None:
+                self.withheld[uid] = seen
+
+    def _pieces(self, uid: int) -> Iterator[bytes]:
+        offset = 0
+        while True:
+            with self._talking("piece"):
+                row = self._client.fetch([uid], [f"BODY.PEEK[]<{offset}.{incoming.PIECE_BYTES}>"]).get(uid, {})
+                piece = row.get(f"BODY[]<{offset}>".encode())
+                # A server may give less than was asked for only at the end (RFC 3501 section 6.4.5); a mail that goes
+                # away in the middle must not be taken for one that ended there.
+                if not isinstance(piece, bytes) or len(piece) > incoming.PIECE_BYTES:
+                    raise MailboxUnavailable("piece: the server does not give the rest of a mail")
+            offset += len(piece)
+            if piece:
+                yield piece
+            if len(piece) < incoming.PIECE_BYTES:
+                return
 
     def file(self, uid: int, folder: str) -> None:
         """Move a mail into `folder` ("/" between its levels), which is made if it is missing.
 
-        A UID that is no longer there is no error: somebody, or an earlier attempt, moved it.
+        A UID that is no longer there is no error: somebody, or an earlier attempt, moved it. Raises ValueError for a
+        mailbox that was opened for reading only.
         """
+        if self._account.readonly:
+            raise ValueError("a mailbox that is open for reading only files nothing")
         name = self._ensure(folder)
         with self._talking("file"):
             try:
@@ -163,15 +216,15 @@ class Mailbox:
         seconds = min(seconds, LONGEST_IDLE)
         with self._talking("idle"):
             if not self._client.has_capability("IDLE"):
-                _readable(seconds, wake_fd)
+                readable(seconds, wake_fd)
                 return False
-            return self._idle(seconds, wake_fd)
+            return idle(self._client, seconds, wake_fd)
 
     def close(self) -> None:
         """Log out if the server still listens, and close the connection. Never raises, may be called twice."""
         self._closed = True
         if self._client is not None:
-            with contextlib.suppress(*LIBRARY_ERRORS):
+            with contextlib.suppress(Interrupted, *LIBRARY_ERRORS), self._stop.interrupting():
                 self._client.socket().settimeout(CLOSE_SECONDS)
                 self._client.logout()
             self._drop()
@@ -190,10 +243,14 @@ class Mailbox:
         if self._closed:
             raise MailboxUnavailable(f"{doing}: the mailbox is closed")
         try:
-            if self._client is None:
-                self._client = connect(self._account)
-                self._enter()
-            yield
+            with self._stop.interrupting():
+                if self._client is None:
+                    self._client = connect(self._account)
+                    self._enter()
+                yield
+        except Interrupted:
+            self._drop()
+            raise MailboxUnavailable(f"{doing}: stopping") from None
         except ssl.SSLCertVerificationError as error:
             self._drop()
             raise MailboxRefused(Kind.MAILBOX_CERTIFICATE, error.verify_message) from None
@@ -211,6 +268,14 @@ class Mailbox:
             with contextlib.suppress(*LIBRARY_ERRORS):
                 self._client.shutdown()
             self._client = None
+
+    def _search_in_windows(self) -> Iterator[int]:
+        """By message number, which UIDs with gaps do not spread out. Mails that go away meanwhile move the numbers of
+        the others down, and one may slip between two windows: it is found the next time."""
+        status = self._client.folder_status(self._account.folder, ["MESSAGES"])
+        for first in range(1, int(status[b"MESSAGES"]) + 1, SEARCH_WINDOW):
+            last = min(first + SEARCH_WINDOW - 1, int(status[b"MESSAGES"]))
+            yield from self._client.search(f"{first}:{last}")
 
     def _forget_announcements(self) -> None:
         # imaplib keeps every EXISTS, RECENT and EXPUNGE the server ever announced; a connection open for days grows
@@ -269,75 +334,7 @@ class Mailbox:
             # A plain EXPUNGE takes away everything anybody flagged: allowed only when that is our mail alone.
             client.expunge()
 
-    def _idle(self, seconds: float, wake_fd: int | None) -> bool:
-        """IDLE without IMAPClient's `idle_check`, which reads half lines and takes a closed connection for silence.
 
-        Here the socket is only polled; lines are read by the blocking reader, whole, up to the tagged answer.
-        """
-        imap = self._client._imap  # noqa: SLF001 - `idle()` fails on an announcement before the "+"
-        tag = imap._command("IDLE")  # noqa: SLF001 - as above
-        news = False
-        while imap._get_response() is not None:  # noqa: SLF001 - None is the "+" that the server listens
-            if imap.tagged_commands[tag]:
-                raise MailboxUnavailable("idle: refused although the server offers it")
-            news = True
-        if not news:
-            ready = _readable(0 if _has_buffered(imap) else seconds, wake_fd, self._client.socket())
-            news = ready or _has_buffered(imap)
-        imap.send(b"DONE\r\n")
-        while not imap.tagged_commands[tag]:
-            imap._get_response()  # noqa: SLF001 - raises at the end of the stream, times out on silence
-        imap.tagged_commands.pop(tag)
-        imap._check_bye()  # noqa: SLF001 - a BYE means that the next command finds nobody
-        return news
-
-
-def _blocks(uids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(uids), BATCH_UIDS):
-        yield uids[start : start + BATCH_UIDS]
-
-
-def _batches(uids: Sequence[int], sizes: dict[int, int]) -> Iterator[list[int]]:
-    """Cut into batches by octets and number; a mail larger than a batch comes alone, a UID without size is gone."""
-    batch: list[int] = []
-    octets = 0
-    for uid in uids:
-        if uid not in sizes:
-            continue
-        if batch and (octets + sizes[uid] > BATCH_BYTES or len(batch) == BATCH_MAILS):
-            yield batch
-            batch, octets = [], 0
-        batch.append(uid)
-        octets += sizes[uid]
-    if batch:
-        yield batch
-
-
-def _fetched(uid: int, row: dict[bytes, Any]) -> Fetched | None:
-    raw, internal_date = row.get(b"BODY[]"), row.get(b"INTERNALDATE")
-    if not isinstance(raw, bytes) or not isinstance(internal_date, datetime):
-        return None
-    return Fetched(uid=uid, internal_date=internal_date.astimezone(UTC), raw=raw)
-
-
-def _readable(seconds: float, wake_fd: int | None, sock: socket.socket | None = None) -> bool:
-    """Wait until the socket or the wake descriptor can be read; whether it was the socket (a closed one counts)."""
-    poll = select.poll()
-    if wake_fd is not None:
-        poll.register(wake_fd, select.POLLIN)
-    if sock is not None:
-        poll.register(sock, select.POLLIN)
-    ready = poll.poll(max(0, round(seconds * 1000)))
-    return sock is not None and any(descriptor == sock.fileno() for descriptor, _ in ready)
-
-
-def _has_buffered(imap: imaplib.IMAP4) -> bool:
-    """Whether the reader or TLS already holds octets, which no poll of the socket would ever announce."""
-    timeout = imap.sock.gettimeout()
-    imap.sock.settimeout(0)
-    try:
-        return bool(cast(BufferedReader, imap.file).peek(1))  # peeking consumes nothing
-    except (ssl.SSLWantReadError, BlockingIOError):
-        return False
-    finally:
-        imap.sock.settimeout(timeout)
+def _date(row: dict[bytes, Any]) -> datetime | None:
+    date = row.get(b"INTERNALDATE")
+    return date.astimezone(UTC) if isinstance(date, datetime) else None

@@ -6,24 +6,32 @@ one that is in the ledger and not read is read, one that is read and not filed i
 """
 
 import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
+from typing import cast
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 from parsers.reading import Problem, Reading
 
-from . import ledger, post
+from . import disk_room, duplicates, failures, ledger, oversize, post, reconciling
+from .blobs import Stored
 from .centre import Centre
-from .failures import MailboxUnavailable
+from .failures import Kind, MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
-from .ledger import MailRow, Place
+from .incoming import BATCH_BYTES, BATCH_MAILS, Incoming
+from .ledger import MailRow, Place, Sighting
 from .planning import JST
+from .reader import Reader
 from .reception import receive
 from .referral import Delivery, Opened
+from .turns import Memory, TurnOver, TurnReader
 
 _log = logging.getLogger(__name__)
 
@@ -42,52 +50,148 @@ def place_of(centre: Centre, mailbox: Mailbox) -> Place:
 def fetch(centre: Centre, mailbox: Mailbox) -> int:
     """Step 1: store every mail of the mailbox that the ledger does not know; returns how many were new."""
     place = place_of(centre, mailbox)
+    listed = mailbox.uids()
     with centre.store.transaction() as tx:
-        known = ledger.seen(tx, place)
-    new = 0
-    for fetched in mailbox.fetch([uid for uid in mailbox.uids() if uid not in known]):
-        digest = centre.blobs.put(fetched.raw)
-        with centre.store.transaction() as tx:
-            new += ledger.record(
-                tx,
-                place,
-                fetched.uid,
-                digest=digest,
-                size=len(fetched.raw),
-                arrived_at=fetched.internal_date,
-                now=centre.clock(),
-            )
-    return new
+        known = ledger.seen(tx, place, listed)
+    again = _reused([known[uid] for uid in listed if uid in known], mailbox)
+    wanted = [uid for uid in listed if uid not in known or uid in again]
+    taken: dict[int, bool] = {}
+    for batch in _batches(centre, mailbox.mails(wanted)):
+        taken |= _take(centre, place, batch)
+    reconciling.compare(centre, place, listed, set(wanted) - set(taken))
+    return sum(taken.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A mail in memory, for as long as its batch needs to be stored."""
+
+    uid: int
+    internal_date: datetime
+    raw: bytes
+
+
+def _batches(centre: Centre, mails: Iterable[Incoming]) -> Iterator[list[_Small | Incoming]]:
+    """Mails that are stored together: as many as were asked for together, bounded by octets; a large one alone."""
+    batch: list[_Small | Incoming] = []
+    octets = 0
+    for mail in mails:
+        disk_room.require(centre, octets + mail.size)
+        if mail.size > min(oversize.limit(centre), BATCH_BYTES):
+            if batch:
+                yield batch
+            yield [mail]
+            batch, octets = [], 0
+            continue
+        raw = b"".join(mail.pieces())
+        batch.append(_Small(mail.uid, mail.internal_date, raw))
+        octets += len(raw)
+        if len(batch) == BATCH_MAILS or octets > BATCH_BYTES:
+            yield batch
+            batch, octets = [], 0
+    if batch:
+        yield batch
+
+
+def _take(centre: Centre, place: Place, batch: Sequence[_Small | Incoming]) -> dict[int, bool]:
+    """Store mails durably, then commit their rows together; by UID, whether the bytes were new.
+
+    A mail that is too large to be read never lies in memory whole.
+    """
+    small = [mail for mail in batch if isinstance(mail, _Small)]
+    stored = centre.blobs.put_many([mail.raw for mail in small])
+    found: list[tuple[_Small | Incoming, Stored]] = list(zip(small, stored, strict=True))
+    found += [(mail, centre.blobs.put_stream(mail.pieces())) for mail in batch if isinstance(mail, Incoming)]
+    with centre.store.transaction() as tx:
+        return {mail.uid: _note(tx, centre, place, mail, blob) for mail, blob in found}
+
+
+def _note(tx: Connection, centre: Centre, place: Place, mail: _Small | Incoming, blob: Stored) -> bool:
+    """The ledger row of stored bytes; returns whether they were new."""
+    now = centre.clock()
+    recorded = ledger.record(
+        tx, place, mail.uid, digest=blob.digest, size=blob.size, arrived_at=mail.internal_date, now=now
+    )
+    if recorded.instead_of is not None:
+        centre.audit.append(
+            tx, "uid_reused", at=now, actor="system", mail=recorded.mail_id, instead_of=recorded.instead_of
+        )
+    return recorded.new
+
+
+def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:
+    """The UIDs of the ledger under which another mail may lie now, so that they are fetched once more.
+
+    Told by INTERNALDATE, which a mail keeps as long as it keeps its UID; to look at it costs one command, since hardly
+    any mail that is known still lies there. Weak: a mail under a used UID that came in the very same second.
+    """
+    dates = mailbox.arrivals([each.uid for each in listed]) if listed else {}
+    return frozenset(
+        each.uid
+        for each in listed
+        if each.internal_date is not None and dates.get(each.uid, each.internal_date) != each.internal_date
+    )
 
 
 def read(centre: Centre) -> int:
-    """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many were read."""
+    """Steps 2 and 3: read every stored mail and commit what follows from it; returns how many had a turn.
+
+    Mails that are read for the first time go before one that goes on (`turns`), so that none waits for long.
+    """
+    disk_room.require(centre)
     with centre.store.transaction() as tx:
         rows = ledger.unread(tx)
-    return sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row))) for row in rows)
+    begun = [row for row in rows if row.id in centre.unfinished]
+    begun.sort(key=lambda row: centre.unfinished[row.id].turns)
+    errors: list[Exception] = []
+    now = [row for row in rows if row.id not in centre.unfinished] + begun[:1]
+    done = sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row), errors)) for row in now)
+    for error in errors:
+        if failures.kind_of(error) is Kind.DISK_FULL:
+            raise error
+    return done
 
 
 def _read_one(centre: Centre, row: MailRow) -> bool:
     now = centre.clock()
-    if row.attempts >= MOST_ATTEMPTS:
-        _set_aside(centre, row, now)
-        return False
-    with centre.store.transaction() as tx:
-        ledger.count_attempt(tx, row)
+    if row.id not in centre.unfinished:
+        if row.attempts >= MOST_ATTEMPTS:
+            _set_aside(centre, row, now)
+            return False
+        with centre.store.transaction() as tx:
+            ledger.count_attempt(tx, row)
     try:
-        _consider(centre, row, now)
+        if row.size > oversize.limit(centre):
+            oversize.hold(centre, row, now)
+        else:
+            _consider(centre, row, now)
+    except TurnOver:
+        return True
     except (OSError, OperationalError):
+        centre.unfinished.pop(row.id, None)
         # The disk or the database is in trouble, not the mail: this attempt does not count against it.
         with centre.store.transaction() as tx:
             ledger.forget_attempt(tx, row)
         raise
+    except BaseException:
+        centre.unfinished.pop(row.id, None)
+        raise
+    centre.unfinished.pop(row.id, None)
     return True
 
 
 def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
     mail = open_mail(centre.blobs.get(row.digest))
-    opened = _open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
+        if ledger.came_by_file(tx, row.id):
+            # What a server wrote above the header of a file is the word of whoever wrote the file.
+            mail = replace(mail, results=())
+    memory = centre.unfinished.setdefault(row.id, Memory())
+    reader = TurnReader(centre.reader, memory, centre.clock)
+    opened = _open_documents(replace(centre, reader=cast(Reader, reader)), mail, row)
+    likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
+    with centre.store.transaction() as tx:
+        ledger.describe(tx, row.id, message_id=mail.message_id, likeness=likeness)
         outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
         settings = centre.settings.mailbox
         ledger.settle(
@@ -96,7 +200,6 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
             state="read",
             outcome=outcome.name,
             folder=settings.staff_folder if outcome.for_staff else settings.filed_folder,
-            message_id=mail.message_id,
         )
         centre.audit.append(tx, "mail_read", at=now, actor="system", mail=row.id, outcome=outcome.name)
 
@@ -110,7 +213,8 @@ def _open_documents(centre: Centre, mail: Mail, row: MailRow) -> tuple[Opened, .
     received_on = row.arrived_at.astimezone(JST).date()
     opened = []
     for attachment in documents(mail):
-        digest = centre.blobs.put(attachment.data)
+        # A document that was erased once is wanted again where another mail brings it.
+        digest = centre.blobs.put(attachment.data, anew=True)
         kind = kind_of(attachment)
         if kind not in (DocumentKind.PDF, DocumentKind.OTHER):
             opened.append(Opened(attachment, digest, None, kind.value))
@@ -152,16 +256,32 @@ def _set_aside(centre: Centre, row: MailRow, now: datetime) -> None:
         post.notify(
             tx,
             centre,
-            key=f"held-mail:{row.id}",
+            key=f"held-mail:{row.id}:{now:%Y%m%dT%H%M%S}",  # released, it may be held again
             subject="処理できないメールがあります",
             lines=(
                 f"メール番号：{row.id}",
                 f"到着：{row.arrived_at.astimezone(JST):%Y-%m-%d %H:%M}",
                 f"{row.attempts}回処理を試みましたが完了できませんでした。",
                 f"メールは {centre.settings.mailbox.staff_folder} フォルダーに移します。直接ご確認ください。",
+                "システム担当者は、このメールを再処理（release）または修正して取り込むこと（export・import）ができます。",
             ),
             now=now,
         )
+
+
+def erase(centre: Centre) -> int:
+    """Forget the bytes of every mail for which that was asked (`ledger.ask_erasure`); returns how many.
+
+    First the bytes, then the note of it: a stop in between forgets them once more, which changes nothing.
+    """
+    with centre.store.transaction() as tx:
+        rows = ledger.erasable(tx)
+    for row in rows:
+        centre.blobs.erase(row.digest)
+        with centre.store.transaction() as tx:
+            ledger.note_erased(tx, row.id, now=centre.clock())
+            centre.audit.append(tx, "mail_erased", at=centre.clock(), actor="system", mail=row.id)
+    return len(rows)
 
 
 def file(centre: Centre, mailbox: Mailbox) -> int:

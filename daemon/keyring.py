@@ -21,6 +21,7 @@ from config.settings import Settings, SettingsError
 from .account import Account
 from .centre import Centre, Keys, open_centre, wall_clock
 from .letters import check_templates
+from .oauth import ClientCredentials, RefreshToken, Tokens
 from .smtp import Route
 from .store import Store
 
@@ -109,18 +110,49 @@ def open_keys(settings: Settings) -> Keys:
     )
 
 
+def door_credentials(settings: Settings) -> list[str]:
+    """The names of the credentials that the two logins need."""
+    mailbox, smtp, oauth = settings.mailbox, settings.smtp, settings.oauth
+    names = [mailbox.password_credential] if mailbox.login == "password" else []
+    if smtp.username and smtp.login == "password":
+        names.append(smtp.password_credential)
+    if settings.logs_in_by_token:
+        names.append(oauth.secret_credential)
+        if oauth.grant == "refresh_token":
+            names.append(oauth.refresh_token_credential)
+    return list(dict.fromkeys(names))
+
+
+def tokens_of(settings: Settings, *, clock: Callable[[], datetime] = wall_clock) -> Tokens | None:
+    """Where the tokens of both logins come from; None where none is by token. Raises CredentialError."""
+    oauth = settings.oauth
+    if not settings.logs_in_by_token:
+        return None
+    client_secret = secret(settings, oauth.secret_credential)
+    ca_file = Path(oauth.ca_file) if oauth.ca_file else None
+    grant: ClientCredentials | RefreshToken
+    if oauth.grant == "client_credentials":
+        grant = ClientCredentials(oauth.authority, oauth.client_id, client_secret, oauth.scope, ca_file)
+    else:
+        refresh_token = secret(settings, oauth.refresh_token_credential)
+        grant = RefreshToken(oauth.token_url, oauth.client_id, client_secret, refresh_token, oauth.scope, ca_file)
+    return Tokens(grant, settings.data_dir / "oauth" / "token.json", clock)
+
+
 def account_of(settings: Settings) -> Account:
-    """The IMAP account with its password. Raises CredentialError, SettingsError."""
+    """The IMAP account with its password or tokens. Raises CredentialError, SettingsError."""
     mailbox = settings.mailbox
-    password = secret(settings, mailbox.password_credential)
+    by_password = mailbox.login == "password"
     try:
         return Account(
             host=mailbox.host,
             port=mailbox.port,
             security=mailbox.security,
             username=mailbox.username,
-            password=password,
+            password=secret(settings, mailbox.password_credential) if by_password else None,
             folder=mailbox.folder,
+            login=mailbox.login,
+            tokens=None if by_password else tokens_of(settings),
             ca_file=Path(mailbox.ca_file) if mailbox.ca_file else None,
         )
     except ValueError as error:
@@ -128,16 +160,18 @@ def account_of(settings: Settings) -> Account:
 
 
 def route_of(settings: Settings) -> Route:
-    """The submission server with its password. Raises CredentialError, SettingsError."""
+    """The submission server with its password or tokens. Raises CredentialError, SettingsError."""
     smtp = settings.smtp
-    password = secret(settings, smtp.password_credential) if smtp.username else None
+    by_password = smtp.login == "password"
     try:
         return Route(
             host=smtp.host,
             port=smtp.port,
             security=smtp.security,
             username=smtp.username or None,
-            password=password,
+            password=secret(settings, smtp.password_credential) if smtp.username and by_password else None,
+            login=smtp.login,
+            tokens=None if by_password else tokens_of(settings),
             ca_file=Path(smtp.ca_file) if smtp.ca_file else None,
         )
     except ValueError as error:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from . import intake, issuance, outbox, upkeep
+from . import alarms, intake, issuance, junk, outbox, reconciling, upkeep
 from .centre import Centre
 from .failures import Failure, MailboxUnavailable, outward, wait_after
 from .guard import attempt
 from .imap import Mailbox
+from .stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def run_round(centre: Centre, rests: dict[str, datetime] | None = None) -> Progr
     failed: list[str] = []
     rests = {} if rests is None else rests
     for name, work in STEPS:
+        if centre.stop.is_set():
+            break
         now = centre.clock()
         if rests.get(name, now) > now:
             continue
@@ -52,6 +55,7 @@ def run_round(centre: Centre, rests: dict[str, datetime] | None = None) -> Progr
         done[name] = attempt(name, partial(work, centre), errors) or 0
         if errors:
             failed.append(name)
+            alarms.sound(centre, name, errors[-1])
             rests[name] = centre.clock() + wait_after(errors[-1])
     return Progress(done, tuple(failed))
 
@@ -63,7 +67,7 @@ def settle(centre: Centre, *, rounds: int = 20) -> None:
             return
 
 
-def run(centre: Centre, stopping: threading.Event, wake_fd: int) -> None:
+def run(centre: Centre, stopping: Stop | threading.Event, wake_fd: int) -> None:
     """Rounds until told to stop; in between, wait for new mail or the poll interval, whichever is first."""
     rests: dict[str, datetime] = {}
     while not stopping.is_set():
@@ -98,7 +102,10 @@ def _publish(centre: Centre) -> int:
 
 STEPS: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("fetch", partial(_in_mailbox, intake.fetch)),  # 1
+    ("watch", reconciling.watch),  # 1
+    ("junk", junk.look),  # 1
     ("read", intake.read),  # 2, 3, 4
+    ("erase", intake.erase),  # 3, after its commit
     ("file", partial(_in_mailbox, intake.file)),  # 3, after its commit
     ("calendar", upkeep.look_after),  # 5
     ("execute", issuance.execute),  # 5

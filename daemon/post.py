@@ -101,6 +101,19 @@ def tell_staff(
         )
 
 
+def is_queued(tx: Connection, key: str) -> bool:
+    """Whether a letter of this key is owed or was sent."""
+    return one(tx, select(_letters.c.id).where(_letters.c.key == key)) is not None
+
+
+def was_told(tx: Connection, key: str) -> bool:
+    """Whether staff were told under this key already."""
+    return (
+        one(tx, select(_letters.c.id).where(_letters.c.key.startswith(f"staff:{key}:", autoescape=True)).limit(1))
+        is not None
+    )
+
+
 def case_of_thread(tx: Connection, message_ids: Sequence[str]) -> int | None:
     """The case whose letter one of these Message-IDs is; the newest mentioned decides (RFC 5322 §3.6.4)."""
     for message_id in reversed(message_ids):

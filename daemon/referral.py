@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from parsers.mail import Attachment, Mail, explain
 from parsers.reading import Application, Problem, Reading
 
-from . import post
+from . import duplicates, post
 from .assessment import too_little
 from .centre import Centre
 from .ledger import MailRow
@@ -123,6 +123,8 @@ def show(
         f"添付：{'、'.join(each.attachment.name for each in delivery.opened) or 'なし'}",
     ]
     head += [f"注意：{explain(suspicion)}" for suspicion in mail.suspicions]
+    documents = [each.digest for each in delivery.opened]
+    head += [f"注意：{line}" for line in duplicates.lines(duplicates.near(tx, delivery.row.id, documents))]
     enclosures = _enclosures(delivery)
     if delivery.opened and not enclosures:
         folder = centre.settings.mailbox.staff_folder

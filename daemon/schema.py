@@ -6,7 +6,18 @@ nonsense has a CHECK. Personal data lives in `cases`, `applications`, `companies
 deletion of a customer's data.
 """
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from ca.register import Instant, metadata
 
@@ -25,7 +36,9 @@ mails = Table(
     Column("id", Integer, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),
     Column("size", Integer, nullable=False),
-    Column("message_id", String, nullable=False, server_default=""),
+    # Both are hints that never decide anything (`duplicates`): a sender may repeat or leave out a Message-ID.
+    Column("message_id", String, nullable=False, server_default="", index=True),
+    Column("likeness", String(64), nullable=False, server_default="", index=True),
     Column("state", String, nullable=False),
     Column("outcome", String, nullable=False, server_default=""),
     Column("reason", String, nullable=False, server_default=""),
@@ -33,6 +46,9 @@ mails = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("arrived_at", Instant, nullable=False),
     Column("stored_at", Instant, nullable=False),
+    # Asked for with the consequences of the mail, done after their commit: the row stays, the bytes are forgotten.
+    Column("erasure_asked_at", Instant),
+    Column("erased_at", Instant),
     _one_of("state", "stored", "read", "held"),
     sqlite_autoincrement=True,
 )
@@ -47,9 +63,49 @@ sightings = Table(
     Column("folder", String, nullable=False),
     Column("uidvalidity", Integer, nullable=False),
     Column("uid", Integer, nullable=False),
+    # When the server says it received it; another one under the same UID is another mail. NULL before stage 3.
+    Column("internal_date", Instant),
     Column("seen_at", Instant, nullable=False),
     Column("filed_at", Instant),
     UniqueConstraint("account", "folder", "uidvalidity", "uid"),
+)
+
+# UIDs that the server lists and does not deliver, until it does or they are gone (`reconciling`).
+absences = Table(
+    "absences",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("folder", String, nullable=False),
+    Column("uidvalidity", Integer, nullable=False),
+    Column("uid", Integer, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("told_at", Instant),
+    UniqueConstraint("account", "folder", "uidvalidity", "uid"),
+)
+
+# What was looked at in the Junk folder, which is only read; the digest makes it one notice a mail, whatever its UID.
+junk_sightings = Table(
+    "junk_sightings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("folder", String, nullable=False),
+    Column("uidvalidity", Integer, nullable=False),
+    Column("uid", Integer, nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("reason", String, nullable=False, server_default=""),
+    Column("seen_at", Instant, nullable=False),
+    UniqueConstraint("account", "folder", "uidvalidity", "uid"),
+)
+
+# What the newest round measured, one value a name (`metrics`).
+gauges = Table(
+    "gauges",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("at", Instant, nullable=False),
 )
 
 companies = Table(
@@ -242,6 +298,7 @@ counters = Table(
 )
 
 __all__ = [
+    "absences",
     "applications",
     "cases",
     "companies",
@@ -249,6 +306,8 @@ __all__ = [
     "counters",
     "decisions",
     "events",
+    "gauges",
+    "junk_sightings",
     "letters",
     "mails",
     "metadata",

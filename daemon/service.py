@@ -5,7 +5,6 @@ import fcntl
 import os
 import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from config.settings import Settings, load
 from . import ceremony, checklist, loop
 from .centre import Centre
 from .console import Answer, UsageError, aligned
-from .keyring import credentials_of, open_service
+from .keyring import credentials_of, door_credentials, open_service
 from .store import StoreError
 
 
@@ -56,7 +55,9 @@ def init(arguments: argparse.Namespace) -> Answer:
 
 def _next_steps(settings: Settings, config: Path, *, fresh: bool) -> list[str]:
     folder = credentials_of(settings)
-    names = [settings.mailbox.password_credential, settings.smtp.password_credential]
+    names = [*door_credentials(settings), settings.smtp.password_credential]
+    if settings.smtp.login != "password":
+        names.remove(settings.smtp.password_credential)
     missing = [str(folder / name) for name in dict.fromkeys(names) if not (folder / name).exists()]
     steps = []
     if fresh:
@@ -125,20 +126,16 @@ def _once(centre: Centre) -> Answer:
 
 
 def _until_stopped(centre: Centre) -> Answer:
-    stopping = threading.Event()
     receiving, sending = os.pipe()
     # A full pipe must not hold up a signal handler; one byte in it is as good as many.
     os.set_blocking(sending, False)
 
-    def stop(*_: object) -> None:
-        stopping.set()
-
     signals = (signal.SIGTERM, signal.SIGINT)
-    former = [signal.signal(number, stop) for number in signals]
+    former = [signal.signal(number, centre.stop.request) for number in signals]
     # The interpreter writes a byte here whichever thread the kernel picked for the signal; the wait ends by it.
     woken = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
     try:
-        loop.run(centre, stopping, receiving)
+        loop.run(centre, centre.stop, receiving)
     finally:
         signal.set_wakeup_fd(woken)
         for number, handler in zip(signals, former, strict=True):

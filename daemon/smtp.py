@@ -15,14 +15,13 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
-from config.credentials import Secret
-
-from .connection import check_security, make_tls_context, tune
+from .connection import make_tls_context, tune
 from .failures import Failure, Kind, OutcomeUnknown, TransportMisconfigured, TransportRefused, TransportUnavailable
+from .route import SMTP_ERRORS, Route, log_in, refuse, reply_text
+from .stopping import Interrupted, Stop
 
 __all__ = [
     "Accepted",
@@ -43,44 +42,18 @@ LONGEST_ADDRESS = 254
 CLOSE_SECONDS = 2.0
 """How long a polite QUIT may take."""
 
+STOP_SECONDS = 1.0
+"""How long a request to stop waits for the reply to a whole message."""
+
 # Without quoted local parts, which no mailbox in real use has, but with the dots in odd places that Japanese mobile
 # operators once gave out (field notes mail.md). Nothing in it can end or extend an SMTP command.
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
-# ValueError: a challenge or reply that the library fails to decode.
-_SMTP_ERRORS = (smtplib.SMTPException, OSError, ValueError)
+_ENVID = re.compile(r"[ -~]{1,100}")
 
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
-
-# RFC 4954 section 6: answers about our login, whatever command they answer. 454 passes by itself.
-_LOGIN_CODES = frozenset({530, 534, 535, 538})
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where letters leave; timeouts in seconds, `username` None for no login.
-
-    Raises ValueError for a `security` that is unknown or too weak for the host, and for a user without password.
-    `data_timeout` is the wait for the reply to a whole message: RFC 5321 section 4.5.3.2.6 says 10 minutes, and
-    giving up early makes duplicates. `ca_file` (PEM) replaces the system's authorities. `name` is what EHLO says: an
-    address literal by default, so that no letter shows the name of an inner machine (and no DNS is asked for it).
-    """
-
-    host: str
-    port: int
-    security: str
-    username: str | None = None
-    password: Secret | None = None
-    connect_timeout: float = 15.0
-    reply_timeout: float = 60.0
-    data_timeout: float = 600.0
-    ca_file: Path | None = None
-    name: str = "[127.0.0.1]"
-
-    def __post_init__(self) -> None:
-        check_security(self.host, self.security)
-        if self.username is not None and self.password is None:
-            raise ValueError("a user name needs a password")
+# Postfix's own words (its smtpd_check.c), and the enhanced codes about a sender (RFC 3463 section 3.2).
+_NOT_OUR_LOGIN = re.compile(rb"Relay access denied|Client host rejected|Helo command rejected", re.IGNORECASE)
+_NOT_OUR_SENDER = re.compile(rb"\A5\.1\.[78]\b|Sender address rejected", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +67,18 @@ class Accepted:
 class Transport:
     """One route. Connects at the first `send`, so that a round without letters opens no connection."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, stop: Stop | None = None) -> None:
         self.route = route
+        self._stop = stop if stop is not None else Stop()
         self._client: smtplib.SMTP | None = None
 
-    def send(self, message: bytes, *, sender: str, recipient: str) -> Accepted:
+    def send(self, message: bytes, *, sender: str, recipient: str, envid: str = "") -> Accepted:
         """Hand over one message (CRLF lines, as `email.policy.SMTP` makes them) for one recipient.
 
-        `sender` is the envelope sender, "" for none. Raises TransportUnavailable (nothing sent, stays queued; its
+        `sender` is the envelope sender, "" for none. `envid` names this letter in every report about its delivery
+        (RFC 3461 section 4.4: printable ASCII, at most 100 octets; ValueError otherwise); failures and delays are then
+        to be reported, with the headers only. A server that does not offer DSN is not told: its reports know the letter
+        by the address in `sender` or by its Message-ID. Raises TransportUnavailable (nothing sent, stays queued; its
         subclass TransportMisconfigured until the operator acts), TransportRefused (nothing sent, for good) or
         OutcomeUnknown (maybe sent).
         """
@@ -111,8 +88,11 @@ class Transport:
         _check_address(recipient, Kind.RECIPIENT_REFUSED)
         if sender:
             _check_address(sender, Kind.MESSAGE_MALFORMED)
+        if envid and _ENVID.fullmatch(envid) is None:
+            raise ValueError("an envelope id is printable ASCII of at most 100 octets")
         try:
-            return self._transact(message, sender, recipient)
+            with self._interrupting():
+                return self._transact(message, sender, recipient, envid)
         except Failure:
             self._reset()
             raise
@@ -120,12 +100,13 @@ class Transport:
     def probe(self) -> None:
         """Connect and log in as for a message and send none: what `ogis-lra check` asks. Raises as `send` does."""
         if self._client is None:
-            self._client = self._connect()
+            with self._interrupting():
+                self._client = self._connect()
 
     def close(self) -> None:
         """Say QUIT if the server still listens, and close. Never raises, may be called twice."""
         if self._client is not None:
-            with contextlib.suppress(*_SMTP_ERRORS):
+            with contextlib.suppress(Interrupted, *SMTP_ERRORS), self._stop.interrupting():
                 _set_timeout(self._client, CLOSE_SECONDS)
                 self._client.quit()
             self._drop()
@@ -138,14 +119,27 @@ class Transport:
     ) -> None:
         self.close()
 
-    def _transact(self, message: bytes, sender: str, recipient: str) -> Accepted:
-        client = self._begin(message, sender)
-        code, reply = self._ask(client, f"RCPT TO:<{recipient}>")
+    @contextlib.contextmanager
+    def _interrupting(self) -> Iterator[None]:
+        """A request to stop ends what is done here; nothing was sent, as far as it can come out of here."""
+        try:
+            with self._stop.interrupting():
+                yield
+        except Interrupted:
+            self._drop()
+            raise TransportUnavailable("stopping") from None
+
+    def _transact(self, message: bytes, sender: str, recipient: str, envid: str) -> Accepted:
+        client = self._begin(message, sender, envid)
+        command = f"RCPT TO:<{recipient}>"
+        if envid and client.has_extn("dsn"):
+            command += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{_xtext(recipient)}"  # RFC 3461 sections 4.1 and 4.2
+        code, reply = self._ask(client, command)
         if code // 100 != 2:
-            _refuse("RCPT", code, reply, Kind.RECIPIENT_REFUSED)
+            refuse("RCPT", code, reply, _whose_fault(reply))
         code, reply = self._ask(client, "DATA")
         if code != 354:
-            _refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
+            refuse("DATA", code, reply, Kind.MESSAGE_REFUSED)
         return self._hand_over(client, message)
 
     def _hand_over(self, client: smtplib.SMTP, message: bytes) -> Accepted:
@@ -153,7 +147,7 @@ class Transport:
         lines = (b"." if message.startswith(b".") else b"") + message.replace(b"\r\n.", b"\r\n..")
         try:
             client.send(lines)
-        except _SMTP_ERRORS as error:
+        except SMTP_ERRORS as error:
             self._drop()
             # The line that ends the data was never written, and a server drops a transaction whose connection closes
             # before it (RFC 5321 section 4.1.1.10): nothing was sent, and that is certain.
@@ -161,26 +155,35 @@ class Transport:
         try:
             _set_timeout(client, self.route.data_timeout)
             client.send(b".\r\n")
-            code, reply = client.getreply()
+            code, reply = self._last_reply(client)
             _set_timeout(client, self.route.reply_timeout)
-        except _SMTP_ERRORS as error:
+        except (Interrupted, *SMTP_ERRORS) as error:
             self._drop()
             raise OutcomeUnknown(f"end of data: {type(error).__name__}") from None
         if code // 100 == 2:
-            return Accepted(code, _text(reply))
+            return Accepted(code, reply_text(reply))
         if code // 100 in (4, 5):
-            _refuse("end of data", code, reply, Kind.MESSAGE_REFUSED)
+            refuse("end of data", code, reply, Kind.MESSAGE_REFUSED)
         self._drop()
         raise OutcomeUnknown("end of data: not an SMTP reply")
 
-    def _begin(self, message: bytes, sender: str) -> smtplib.SMTP:
+    def _last_reply(self, client: smtplib.SMTP) -> tuple[int, bytes]:
+        """The reply to a whole message. It is nearly always there at once, and without it the letter goes out a second
+        time: a stop that comes in this very moment grants it another second."""
+        try:
+            return client.getreply()
+        except Interrupted:
+            _set_timeout(client, STOP_SECONDS)
+            return client.getreply()
+
+    def _begin(self, message: bytes, sender: str, envid: str) -> smtplib.SMTP:
         """MAIL FROM on the open connection, or on a new one where the server has meanwhile closed the old one.
 
         Servers close a connection after some messages or some idle minutes; that says nothing about this message.
         """
         if self._client is not None:
             try:
-                self._announce(self._client, message, sender)
+                self._announce(self._client, message, sender, envid)
             except TransportMisconfigured:
                 raise
             except TransportUnavailable:
@@ -188,10 +191,10 @@ class Transport:
             else:
                 return self._client
         self._client = self._connect()
-        self._announce(self._client, message, sender)
+        self._announce(self._client, message, sender, envid)
         return self._client
 
-    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str) -> None:
+    def _announce(self, client: smtplib.SMTP, message: bytes, sender: str, envid: str) -> None:
         command = f"MAIL FROM:<{sender}>"
         if client.has_extn("size"):
             command += f" SIZE={len(message)}"  # RFC 1870
@@ -199,11 +202,13 @@ class Transport:
             if not client.has_extn("8bitmime"):
                 raise TransportRefused(Kind.MESSAGE_MALFORMED, "8-bit message, and the server has no 8BITMIME")
             command += " BODY=8BITMIME"  # RFC 6152
+        if envid and client.has_extn("dsn"):
+            command += f" RET=HDRS ENVID={_xtext(envid)}"  # RFC 3461 sections 4.3 and 4.4
         code, reply = self._ask(client, command)
         if code == 552:  # larger than the server takes (RFC 1870 section 6.1): the message's fault, not the sender's
-            _refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
+            refuse("MAIL", code, reply, Kind.MESSAGE_REFUSED)
         if code // 100 != 2:
-            _refuse("MAIL", code, reply, Kind.SENDER_REFUSED)
+            refuse("MAIL", code, reply, Kind.SENDER_REFUSED)
 
     def _connect(self) -> smtplib.SMTP:
         route = self.route
@@ -235,13 +240,12 @@ class Transport:
                 raise TransportMisconfigured("STARTTLS is not offered", Kind.TRANSPORT_LOGIN)
             client.starttls(context=context)
             client.ehlo_or_helo_if_needed()
-        if route.username is not None and route.password is not None:
-            _log_in(client, route.username, route.password)
+        log_in(client, route)
 
     def _ask(self, client: smtplib.SMTP, command: str) -> tuple[int, bytes]:
         try:
             return client.docmd(command)
-        except _SMTP_ERRORS as error:
+        except SMTP_ERRORS as error:
             self._drop()
             raise TransportUnavailable(f"{command.partition(' ')[0]}: {type(error).__name__}") from None
 
@@ -250,7 +254,7 @@ class Transport:
         if self._client is not None:
             try:
                 code, _ = self._client.rset()
-            except _SMTP_ERRORS:
+            except SMTP_ERRORS:
                 code = -1
             if code // 100 != 2:
                 self._drop()
@@ -271,7 +275,7 @@ def _connecting() -> Iterator[None]:
         raise TransportMisconfigured(error.verify_message, Kind.TRANSPORT_CERTIFICATE) from None
     except smtplib.SMTPResponseException as error:
         raise TransportUnavailable(f"connect: {error.smtp_code}") from None
-    except _SMTP_ERRORS as error:
+    except SMTP_ERRORS as error:
         raise TransportUnavailable(f"connect: {type(error).__name__}") from None
 
 
@@ -280,41 +284,20 @@ def _set_timeout(client: smtplib.SMTP, seconds: float) -> None:
         client.sock.settimeout(seconds)
 
 
-def _log_in(client: smtplib.SMTP, username: str, password: Secret) -> None:
-    if not (username + password.reveal()).isascii():
-        raise TransportMisconfigured("user name and password must be ASCII", Kind.TRANSPORT_LOGIN)
-    try:
-        client.login(username, password.reveal())
-    except smtplib.SMTPNotSupportedError:
-        raise TransportMisconfigured("AUTH is not offered", Kind.TRANSPORT_LOGIN) from None
-    except smtplib.SMTPResponseException as error:
-        _refuse("AUTH", error.smtp_code, error.smtp_error, Kind.TRANSPORT_LOGIN)
-    except smtplib.SMTPServerDisconnected:
-        raise
-    except smtplib.SMTPException:
-        raise TransportMisconfigured("AUTH offers no way of logging in that we know", Kind.TRANSPORT_LOGIN) from None
+def _whose_fault(reply: bytes) -> Kind:
+    """Whom a refusal of RCPT is about: the recipient, or what was said before it.
+
+    Postfix keeps the refusal of a client or a sender back until RCPT (smtpd_delay_reject, on by default). Taken for the
+    recipient's, such a no would end the letter for good while only our settings are wrong.
+    """
+    if _NOT_OUR_LOGIN.search(reply):
+        return Kind.TRANSPORT_LOGIN
+    return Kind.SENDER_REFUSED if _NOT_OUR_SENDER.search(reply) else Kind.RECIPIENT_REFUSED
 
 
-def _refuse(step: str, code: int, reply: bytes | str, kind: Kind) -> NoReturn:
-    """Raise what a negative reply means. The detail is the step, the code and the enhanced code, nothing more: the
-    text may name people or quote a subject."""
-    text = _text(reply)
-    enhanced = _ENHANCED.search(text)
-    detail = f"{step}: {code}" + (f" {enhanced[0]}" if enhanced is not None else "")
-    if code in _LOGIN_CODES:
-        raise TransportMisconfigured(detail, Kind.TRANSPORT_LOGIN)
-    if code // 100 != 5:
-        raise TransportUnavailable(detail)
-    if kind in (Kind.RECIPIENT_REFUSED, Kind.MESSAGE_REFUSED):
-        raise TransportRefused(kind, detail, text)
-    raise TransportMisconfigured(detail, kind)
-
-
-def _text(reply: bytes | str) -> str:
-    """A server's reply for people: printable, short, every address masked."""
-    text = reply if isinstance(reply, str) else reply.decode("utf-8", "replace")
-    text = "".join(char if char.isprintable() else " " for char in text)
-    return re.sub(r"\S*@\S*", "<address>", text)[:200]
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4: "+" and "=" would be read as syntax."""
+    return text.replace("+", "+2B").replace("=", "+3D").replace(" ", "+20")
 
 
 def _check_message(message: bytes) -> None:

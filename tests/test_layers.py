@@ -251,7 +251,9 @@ PURE_ROOMS_OF_THE_DAEMON = (
     "daemon/form_layout.py",
     "daemon/letters.py",
     "daemon/line_breaking.py",
+    "daemon/mail_sizes.py",
     "daemon/matching.py",
+    "daemon/metrics.py",
     "daemon/planning.py",
     "daemon/register_rules.py",
     "daemon/request_parts.py",
@@ -279,7 +281,10 @@ DEFAULTS = {
     ("daemon/reader.py", "time.monotonic"): "the default of Reader: deadlines of confined children",
     ("daemon/centre.py", "datetime.now"): "wall_clock, the default that everything else is handed",
     ("daemon/centre.py", "secrets.token_bytes"): "the default of open_centre",
-    ("daemon/centre.py", "time.sleep"): "the default of open_centre",
+    (
+        "daemon/stopping.py",
+        "time.sleep",
+    ): "the wait between two tries, which a request to stop ends; open_centre's default",
     ("daemon/ceremony.py", "secrets.token_bytes"): "the default of the ceremony's functions",
     ("daemon/failures.py", "secrets.SystemRandom"): "the default jitter of retries",
     ("daemon/demo/server.py", "datetime.now"): "the default of the embedded mail server, which production never runs",
@@ -360,6 +365,7 @@ KEYS = {
     "ca/keys.py": "a subscriber's key is made",
     "ca/bundle.py": "a subscriber's key is put into PKCS#12",
     "daemon/demo/tls.py": "the throw-away key of the embedded server",
+    "daemon/oauth.py": "the service's own key for a token server, looked at before msal signs with it",
 }
 
 
@@ -441,7 +447,7 @@ def test_only_the_guard_and_the_two_doors_of_foreign_bytes_catch_everything():
 
 
 # BaseException is caught in order to clean up, and raised again.
-CLEANING_UP = {"daemon/imap.py", "daemon/demo/server.py", "daemon/smtp.py"}
+CLEANING_UP = {"daemon/blobs.py", "daemon/imap.py", "daemon/intake.py", "daemon/demo/server.py", "daemon/smtp.py"}
 
 
 def test_who_catches_base_exception_raises_it_again_or_hands_it_on():

@@ -3,11 +3,13 @@
 set -euo pipefail
 
 # openssl is the independent judge of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
-# scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto.
+# scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto. Dovecot and
+# Postfix are the real mail servers of the tests, which start their own, each in a folder of its own.
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=(
     openssl tesseract-ocr-eng tesseract-ocr-jpn
     fonts-ipaexfont-gothic fonts-vlgothic fonts-ipafont fonts-noto-cjk
+    dovecot-imapd dovecot-lmtpd postfix
 )
 
 missing=()
@@ -26,4 +28,12 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
+# Debian starts a server as soon as it is installed. Nothing of ours wants one to run: exit 101 forbids it
+# (invoke-rc.d(8)), unless the machine has a policy of its own already.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+fi
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -190,6 +190,9 @@ class MailServer:
         server's thread: it must be quick and must not call the server."""
         self._callbacks.append(callback)
 
+    def settle(self) -> None:
+        """Return when every mail accepted so far is delivered: at once, for here that is what accepting means."""
+
     def messages(self, address: str, folder: str = "INBOX") -> list[bytes]:
         """What lies in a mailbox's folder now, or was collected for an address outside, oldest first."""
         address = address.lower()

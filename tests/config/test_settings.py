@@ -183,14 +183,63 @@ def test_a_number_outside_its_limits_is_refused(name, limits):
     least, most = limits
     for value in (least - 1, most + 1):
         with pytest.raises(SettingsError, match=rf"{name}: {value} is not between {least} and {most}"):
-            build(example() | {block: {key: value}}, base=Path())
+            build(example() | {block: example().get(block, {}) | {key: value}}, base=Path())
     for value in limits:
-        assert getattr(getattr(build(example() | {block: {key: value}}, base=Path()), block), key) == value
+        assert (
+            getattr(
+                getattr(build(example() | {block: example().get(block, {}) | {key: value}}, base=Path()), block), key
+            )
+            == value
+        )
 
 
 def test_every_number_of_policy_has_its_limits():
     numbers = {f"policy.{field.name}" for field in dataclasses.fields(module.PolicySettings)}
     assert numbers <= LIMITS.keys()
+
+
+MICROSOFT = {"authority": "https://login.microsoftonline.com/t", "client_id": "c", "scope": "s/.default"}
+GMAIL = {"grant": "refresh_token", "token_url": "https://oauth2.googleapis.com/token", "client_id": "c"}
+
+
+def by_token(oauth: dict, door: str = "mailbox") -> dict:
+    raw = changed(f"{door}.login", "xoauth2")
+    raw["smtp"]["username"] = "ogis-lra@lra.example"
+    raw["oauth"] = oauth
+    return raw
+
+
+@pytest.mark.parametrize("door", ["mailbox", "smtp"])
+@pytest.mark.parametrize("oauth", [MICROSOFT, GMAIL])
+def test_a_login_by_token_needs_its_table(oauth, door):
+    assert build(by_token(oauth, door), base=Path()).logs_in_by_token
+    for key in set(oauth) - {"grant"}:
+        with pytest.raises(SettingsError, match=rf"oauth\.{key}: is needed"):
+            build(by_token({name: value for name, value in oauth.items() if name != key}, door), base=Path())
+
+
+@pytest.mark.parametrize(
+    ("oauth", "fault"),
+    [
+        (MICROSOFT | {"authority": "http://login.microsoftonline.com/t"}, "oauth.authority: must begin with https"),
+        (GMAIL | {"token_url": "http://127.0.0.1/token"}, "oauth.token_url: must begin with https"),
+        (GMAIL | {"grant": "password"}, "oauth.grant: 'password' is not one of"),
+    ],
+)
+def test_a_token_server_that_would_show_the_secret_or_a_grant_we_do_not_have_is_refused(oauth, fault):
+    with pytest.raises(SettingsError, match=fault):
+        build(by_token(oauth), base=Path())
+
+
+def test_a_login_by_token_needs_a_user_at_the_mail_server_too():
+    raw = by_token(MICROSOFT, "smtp")
+    del raw["smtp"]["username"]
+    with pytest.raises(SettingsError, match=r"smtp\.username: is needed"):
+        build(raw, base=Path())
+
+
+def test_where_both_logins_are_by_password_nothing_of_oauth_is_wanted():
+    assert not build(example(), base=Path()).logs_in_by_token
 
 
 def test_relative_paths_are_taken_from_the_file():
@@ -219,7 +268,8 @@ def test_an_approver_is_found_whatever_the_case_of_the_address():
 def test_nothing_secret_has_a_place_in_the_settings():
     """Passwords and keys are credentials: here stand their names only, so that repr may show everything."""
     secretive = {name for name, _ in options(Settings) if re.search("pass|secret|token|key", name)}
-    assert all(name.endswith("_credential") or name == "policy.password_delay_minutes" for name in secretive)
+    harmless = ("policy.password_delay_minutes", "oauth.token_url")
+    assert all(name.endswith("_credential") or name in harmless for name in secretive)
     assert "hidden" not in repr(build(example(), base=Path()))
 
 

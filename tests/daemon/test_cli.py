@@ -157,7 +157,7 @@ def test_every_command_of_the_specification_is_there(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     out = capsys.readouterr().out
-    verbs = "demo init check run form read queue show log certs cert crl companies registrations verify"
+    verbs = "demo init check run form read queue show log held release export import certs cert crl companies registrations verify"
     for verb in [*verbs.split(), *cli.LATER]:
         assert re.search(rf"^ +{verb}\b", out, re.MULTILINE), verb
 

@@ -1,18 +1,19 @@
 """The ledger: every mail once by its bytes, every place it was seen once by UID, nothing lost when the UIDs change."""
 
-from dataclasses import dataclass, field
+import hashlib
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
-from daemon import intake, ledger, schema
-from daemon.imap import Fetched
+from daemon import audit, intake, ledger, schema
+from daemon.blobs import BlobErased
 from daemon.ledger import Place
 from daemon.store import Conflict, every
 from support.centres import START
+from support.folders import Folder, settle_all
 from support.rooms import bare_centre
 
 HERE = Place("ogis-lra@lra.example@127.0.0.1", "INBOX", 7)
@@ -26,36 +27,6 @@ def centre(tmp_path):
     opened.store.close()
 
 
-@dataclass
-class Folder:
-    """A mailbox folder as a server keeps it: UIDs grow, and all are new when UIDVALIDITY is."""
-
-    uidvalidity: int = 1
-    mails: dict[int, bytes] = field(default_factory=dict)
-    filed: list[tuple[bytes, str]] = field(default_factory=list)
-    last: int = 0
-
-    def add(self, raw):
-        self.last += 1
-        self.mails[self.last] = raw
-
-    def renumber(self):
-        self.uidvalidity += 1
-        kept, self.mails, self.last = list(self.mails.values()), {}, 0
-        for raw in kept:
-            self.add(raw)
-
-    def uids(self):
-        return sorted(self.mails)
-
-    def fetch(self, uids):
-        return [Fetched(uid, START, self.mails[uid]) for uid in uids]
-
-    def file(self, uid, folder):
-        if uid in self.mails:
-            self.filed.append((self.mails.pop(uid), folder))
-
-
 def note(centre, uid, digest=DIGEST, place=HERE):
     with centre.store.transaction() as tx:
         return ledger.record(tx, place, uid, digest=digest, size=3, arrived_at=START, now=START)
@@ -67,18 +38,76 @@ def count(centre, table):
 
 
 def test_a_uid_stands_in_the_ledger_once(centre):
-    assert note(centre, 5)
-    with pytest.raises(IntegrityError):
-        note(centre, 5, "b" * 64)
+    assert note(centre, 5).new
+    again = note(centre, 5)
+    assert (again.new, again.instead_of) == (False, None)
     with centre.store.transaction() as tx:
-        assert ledger.seen(tx, HERE) == {5}
+        assert list(ledger.seen(tx, HERE, [4, 5, 6])) == [5]
     assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 1)
 
 
+def test_a_uid_under_which_other_bytes_lie_is_another_mail_and_the_old_one_keeps_its_row(centre):
+    first = note(centre, 5)
+    second = note(centre, 5, "b" * 64)
+    assert (second.new, second.instead_of) == (True, first.mail_id)
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (2, 1)
+    with centre.store.transaction() as tx:
+        assert ledger.seen(tx, HERE, [5])[5].mail_id == second.mail_id
+
+
 def test_the_same_bytes_again_are_one_mail_with_two_sightings(centre):
-    assert note(centre, 5)
-    assert not note(centre, 6)
+    assert note(centre, 5).new
+    assert not note(centre, 6).new
     assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 2)
+
+
+def test_many_uids_are_asked_for_in_blocks(centre):
+    for uid in (1, 500, 501, 1999):
+        note(centre, uid)
+    with centre.store.transaction() as tx:
+        assert sorted(ledger.seen(tx, HERE, range(1, 2001))) == [1, 500, 501, 1999]
+
+
+def test_a_mail_under_a_used_uid_is_taken_in_and_the_log_says_so(centre):
+    folder = Folder()
+    folder.add(b"one")
+    assert intake.fetch(centre, folder) == 1
+    folder.reuse(1, b"two")
+    assert intake.fetch(centre, folder) == 1
+    assert intake.fetch(centre, folder) == 0
+    with centre.store.transaction() as tx:
+        assert [mail.size for mail in ledger.unread(tx)] == [3, 3]
+        assert [(record.kind, record.detail) for record in audit.records(tx)] == [
+            ("uid_reused", {"mail": 2, "instead_of": 1})
+        ]
+    settle_all(centre)
+    assert intake.file(centre, folder) == 1
+    assert folder.filed == [(b"two", "LRA-Processed")]
+
+
+def test_a_copy_that_a_person_moves_back_and_one_in_another_folder_are_the_mail_that_is_known(centre):
+    inbox = Folder()
+    inbox.add(b"one")
+    intake.fetch(centre, inbox)
+    settle_all(centre)
+    intake.file(centre, inbox)
+    inbox.add(b"one")
+    assert intake.fetch(centre, inbox) == 0
+    note(centre, 1, hashlib.sha256(b"one").hexdigest(), Place(HERE.account, "Junk", 1))
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 3)
+    with centre.store.transaction() as tx:
+        assert ledger.unread(tx) == []
+
+
+def test_the_message_id_of_a_mail_decides_nothing(centre):
+    """Repeated, missing or nonsense: every mail of other bytes is a mail of its own."""
+    folder = Folder()
+    heads = [b"Message-ID: <a@b>", b"Message-ID: <a@b>", b"X: y", b"X: y", b"Message-ID: <@@0@x>"]
+    for number, head in enumerate(heads):
+        folder.add(head + b"\r\n\r\n%d" % number)
+    assert intake.fetch(centre, folder) == len(heads)
+    with centre.store.transaction() as tx:
+        assert len(ledger.unread(tx)) == len(heads)
 
 
 def test_the_same_uid_in_another_folder_account_or_life_is_another_place(centre):
@@ -133,15 +162,41 @@ def test_a_mail_that_is_seen_again_after_it_was_dealt_with_is_only_filed(centre)
         assert ledger.unread(tx) == []
 
 
-def settle_all(centre):
+def test_a_mail_that_is_to_be_forgotten_is_forgotten_whenever_the_stop_comes_and_its_row_stays(centre, monkeypatch):
+    folder = Folder()
+    folder.add(b"a password")
+    intake.fetch(centre, folder)
     with centre.store.transaction() as tx:
-        for row in ledger.unread(tx):
-            ledger.settle(tx, row.id, state="read", outcome="application", folder="LRA-Processed")
+        (row,) = ledger.unread(tx)
+        ledger.ask_erasure(tx, row.id, now=START)
+        ledger.ask_erasure(tx, row.id, now=START + timedelta(days=1))
+        assert ledger.get(tx, row.id).erasure_asked_at == START
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "note_erased", stop)
+        with pytest.raises(KeyboardInterrupt):
+            intake.erase(centre)
+    with pytest.raises(BlobErased):
+        centre.blobs.get(row.digest)
+    assert intake.erase(centre) == 1
+    assert intake.erase(centre) == 0
+    folder.add(b"a password")
+    assert intake.fetch(centre, folder) == 0
+    with centre.store.transaction() as tx:
+        kept = ledger.get(tx, row.id)
+        assert (kept.digest, kept.size, kept.erased_at) == (row.digest, 10, centre.clock())
+        assert [record.kind for record in audit.records(tx)] == ["mail_erased"]
+    with pytest.raises(BlobErased):
+        centre.blobs.get(row.digest)
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
 
 
 ACTIONS = st.lists(
     st.one_of(
         st.binary(min_size=1, max_size=2).map(lambda raw: ("add", raw)),
+        st.tuples(st.just("reuse"), st.binary(min_size=3, max_size=4)),
         st.sampled_from([("renumber", b""), ("fetch", b""), ("settle", b""), ("file", b"")]),
     ),
     max_size=14,
@@ -152,8 +207,20 @@ ACTIONS = st.lists(
 @given(ACTIONS)
 def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_path_factory, actions):
     centre, folder, added = bare_centre(tmp_path_factory.mktemp("ledger")), Folder(), []
+
+    def reuse(raw):
+        """The newest mail was fetched and taken away by somebody, and its UID is given to another."""
+        if folder.mails_there and not folder.dates.get(folder.last):
+            intake.fetch(centre, folder)
+            folder.filed += (
+                [(folder.mails_there[folder.last], "elsewhere")] if folder.last in folder.mails_there else []
+            )
+            folder.reuse(folder.last, raw)
+            added.append(raw)
+
     work = {
         "add": lambda raw: (folder.add(raw), added.append(raw)),
+        "reuse": reuse,
         "renumber": lambda _: folder.renumber(),
         "fetch": lambda _: intake.fetch(centre, folder),
         "settle": lambda _: settle_all(centre),
@@ -165,5 +232,5 @@ def test_whatever_becomes_of_the_uids_no_mail_is_lost_and_none_is_doubled(tmp_pa
         digests = [row["digest"] for row in every(tx, select(schema.mails.c.digest))]
     centre.store.close()
     assert sorted(digests) == sorted({centre.blobs.put(raw) for raw in added})
-    assert folder.mails == {}
+    assert folder.mails_there == {}
     assert sorted(raw for raw, _ in folder.filed) == sorted(added)

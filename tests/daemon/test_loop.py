@@ -10,6 +10,7 @@ import pytest
 from daemon import loop
 from daemon.failures import Kind, MailboxRefused, MailboxUnavailable
 from daemon.loop import Progress
+from daemon.stopping import Stop
 
 
 class Box:
@@ -41,6 +42,7 @@ def centre_with(box, seconds=0):
         account=None,
         open_mailbox=box.open,
         sleep=lambda _: None,
+        stop=Stop(),
         clock=lambda: datetime(2026, 4, 1, tzinfo=UTC),
     )
 
@@ -61,7 +63,18 @@ def rounds(monkeypatch):
 
 
 def test_the_steps_of_a_round_are_those_of_the_book_in_their_order():
-    assert [name for name, _ in loop.STEPS] == ["fetch", "read", "file", "calendar", "execute", "publish", "send"]
+    assert [name for name, _ in loop.STEPS] == [
+        "fetch",
+        "watch",
+        "junk",
+        "read",
+        "erase",
+        "file",
+        "calendar",
+        "execute",
+        "publish",
+        "send",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +153,7 @@ def test_a_step_that_was_refused_rests_as_the_table_says_and_the_others_go_on(mo
         return 0
 
     monkeypatch.setattr(loop, "STEPS", (("fetch", fetch), ("send", send)))
-    centre, rests = SimpleNamespace(clock=lambda: times[0]), {}
+    centre, rests = SimpleNamespace(clock=lambda: times[0], stop=Stop()), {}
     assert loop.run_round(centre, rests).failed == ("fetch",)
     assert loop.run_round(centre, rests).failed == ()
     times[0] += timedelta(minutes=15)

@@ -23,6 +23,12 @@ from support.wires import Proxy
 pytest_plugins = ("support.servers",)
 
 
+@pytest.fixture
+def server(either_server):
+    """Every promise is kept with the embedded server, and with Dovecot and Postfix."""
+    return either_server
+
+
 def letter(postbox, body="本文です。", **headers):
     """A letter as the composer makes it, from the mailbox's own user."""
     message = EmailMessage(policy=SMTP)
@@ -108,6 +114,23 @@ def test_the_envelope_sender_may_be_empty(postbox):
     with Transport(postbox.route()) as transport:
         transport.send(letter(postbox), sender="", recipient=postbox.address)
     assert len(postbox.messages()) == 1
+
+
+def test_a_letter_that_fails_later_comes_back_with_its_envelope_id(real_server):
+    """RFC 3464 section 2.2.1: the report names the letter by the id that it was given, and holds its header only."""
+    sender = make_postbox(real_server, "centre")
+    real_server.refuse("gone@aozora-denki.example", "550 5.1.1 no such user")
+    plus = sender.address.replace("@", "+bounce@")
+    with Transport(sender.route()) as transport:
+        transport.send(
+            letter(sender, "body-canary"), sender=plus, recipient="gone@aozora-denki.example", envid="letter+17="
+        )
+    real_server.settle()
+    (report,) = sender.messages()
+    assert b"Original-Envelope-Id: letter+17=" in report
+    assert b"Original-Recipient: rfc822;gone@aozora-denki.example" in report
+    assert b"Status: 5.1.1" in report
+    assert b"body-canary" not in report
 
 
 def test_an_unknown_recipient_is_refused_for_good_and_the_next_letter_goes_out(postbox, server):

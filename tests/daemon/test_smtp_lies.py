@@ -285,3 +285,39 @@ def test_any_octets_are_sent_as_they_are_or_refused(message):
             (sent,) = server.data
             whole = message if message.endswith(b"\r\n") else message + b"\r\n"
             assert b"".join(line.removeprefix(b".") for line in sent.splitlines(keepends=True)) == whole
+
+
+def test_an_envelope_id_goes_where_delivery_reports_are_offered_and_nowhere_else():
+    for extensions, mail_ends, rcpt_ends in (
+        (
+            ("SIZE 1000000", "DSN"),
+            " RET=HDRS ENVID=L+2B7+3Dx+20y",
+            " NOTIFY=FAILURE,DELAY ORCPT=rfc822;a+2Bb@c.example",
+        ),
+        (("SIZE 1000000",), f" SIZE={len(MESSAGE)}", "<a+b@c.example>"),
+    ):
+        with ScriptedSmtp({}, extensions=extensions) as server, Transport(route(server.port)) as transport:
+            transport.send(MESSAGE, sender="ogis-lra@lra.example", recipient="a+b@c.example", envid="L+7=x y")
+        assert server.seen[1].endswith(mail_ends)
+        assert server.seen[2].endswith(rcpt_ends)
+
+
+@pytest.mark.parametrize("envid", ["x" * 101, "a\r\nRCPT TO:<b@c.example>", "封筒"])
+def test_an_envelope_id_that_no_report_could_carry_is_a_mistake_of_ours(envid):
+    with Transport(route(1)) as transport, pytest.raises(ValueError, match="envelope id"):
+        transport.send(MESSAGE, sender="ogis-lra@lra.example", recipient="a@c.example", envid=envid)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("553 5.7.1 <x@lra.example>: Sender address rejected: not owned by user y", SENDER),
+        ("550 5.1.8 Bad sender's system address", SENDER),
+        ("554 5.7.1 <client[192.0.2.1]>: Client host rejected: Access denied", LOGIN),
+        ("554 5.7.1 <a@elsewhere.example>: Relay access denied", LOGIN),
+    ],
+)
+def test_a_refusal_that_was_kept_back_until_rcpt_is_the_operators_matter_and_not_the_recipients(reply, kind):
+    with ScriptedSmtp({"RCPT": reply}) as server, pytest.raises(TransportMisconfigured) as caught:
+        send(server)
+    assert caught.value.kind is kind

@@ -47,13 +47,13 @@ class Place:
 
 
 PLACES = [
-    Place("1", "fetched nothing stored", "application", at_part("blobs", "put")),
-    Place("1", "stored not in the ledger", "application", at_part("blobs", "put", after=True)),
+    Place("1", "fetched nothing stored", "application", at_part("blobs", "put_many")),
+    Place("1", "stored not in the ledger", "application", at_part("blobs", "put_many", after=True)),
     Place("1", "ledger row not committed", "application", at_sql("INSERT INTO sightings")),
     Place("1", "ledger row committed", "application", at_sql("INSERT INTO sightings", committed=True)),
     Place("2", "attempt not counted", "application", at_sql("UPDATE mails SET attempts")),
     Place("2", "attempt counted", "application", at_sql("UPDATE mails SET attempts", committed=True)),
-    Place("2", "document stored", "application", at_part("blobs", "put", after=True), skip=1),
+    Place("2", "document stored", "application", at_part("blobs", "put", after=True)),
     Place("2", "in the parser", "application", at_function(intake, "read_document")),
     Place("3", "case opened", "application", at_event("case_opened")),
     Place("3", "letters half queued", "application", at_event("letter_queued"), skip=1),

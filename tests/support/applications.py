@@ -150,7 +150,7 @@ def deliver(
         before = {row["id"] for row in every(tx, select(schema.cases.c.id))}
         mail_id = ledger.add(tx, digest=centre.blobs.put(raw), size=len(raw), arrived_at=now, now=now)
         receive(tx, centre, Delivery(ledger.get(tx, mail_id), mail, (opened,)), now=now)
-        ledger.settle(tx, mail_id, state="read", outcome="application", folder="filed", message_id=mail.message_id)
+        ledger.settle(tx, mail_id, state="read", outcome="application", folder="filed")
         numbers = [row["number"] for row in every(tx, select(schema.cases)) if row["id"] not in before]
     stage.work()
     return numbers

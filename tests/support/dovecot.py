@@ -10,11 +10,10 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from support.processes import die_with_parent, free_ports, wait_for_greeting
+from support.processes import children_of, die_with_parent, free_ports, reap, wait_for_greeting
 
 MAIL_USER = "mail"
 """Debian has this user always; Dovecot refuses to serve mail as root."""
@@ -99,7 +98,7 @@ service lmtp {{
 PASSWORDS = """
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%Lu {folder}/users
+  args = scheme=PLAIN username_format=%Lu {folder}/users/%Lu
 }}
 """
 
@@ -125,10 +124,10 @@ class Dovecot:
         self._users: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "run").mkdir()
+        (folder / "users").mkdir()
         (folder / "mail").mkdir()
         shutil.chown(folder / "mail", MAIL_USER, MAIL_USER)
         unwanted = {each.upper() for each in without}
-        self._write_users()
         self.configuration = folder / "dovecot.conf"
         self.configuration.write_text(
             CONFIGURATION.format(
@@ -161,22 +160,20 @@ class Dovecot:
         """End all its processes and connections; `hard` by SIGKILL, as a machine that loses its power."""
         if self._process is None:
             return
-        children = self._children() if hard else []
+        children = children_of(self._process.pid)
         self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
-        for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
         self._process.wait(20)
+        for child in children:  # a connection in use would outlive its master, which systemd does not allow either
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL if hard else signal.SIGTERM)
+        reap(children)
         self._process = None
-        # The pid file lives on for a moment while clients are attached, and the next start would refuse to begin.
-        until = time.monotonic() + 10
-        while (self.folder / "run" / "master.pid").exists() and not hard and time.monotonic() < until:
-            time.sleep(0.005)
         (self.folder / "run" / "master.pid").unlink(missing_ok=True)
 
     def add_user(self, address: str, password: str) -> None:
+        # A file for each user: Dovecot looks only once a second whether one that it knows has changed.
         self._users[address.lower()] = password
-        self._write_users()
+        (self.folder / "users" / address.lower()).write_text(f"{address.lower()}:{{PLAIN}}{password}\n")
 
     def password(self, address: str) -> str:
         return self._users[address.lower()]
@@ -189,8 +186,9 @@ class Dovecot:
 
     def forget_users(self) -> None:
         """Remove every user and all mail."""
+        for address in self._users:
+            (self.folder / "users" / address).unlink()
         self._users.clear()
-        self._write_users()
         for domain in (self.folder / "mail").iterdir():
             shutil.rmtree(domain)
 
@@ -210,17 +208,3 @@ class Dovecot:
     def kick(self, address: str) -> None:
         """Close every connection of a user, as an operator may."""
         self.doveadm("kick", address, check=False)
-
-    def _children(self) -> list[int]:
-        assert self._process is not None
-        parent = self._process.pid
-        listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [int(each) for each in listed]
-
-    def _write_users(self) -> None:
-        # Written beside and renamed: Dovecot reads the file anew whenever it has changed.
-        lines = [f"{address}:{{PLAIN}}{password}\n" for address, password in self._users.items()]
-        fresh = self.folder / "users.new"
-        fresh.write_text("".join(lines))
-        fresh.rename(self.folder / "users")
-

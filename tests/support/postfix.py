@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.processes import die_with_parent, free_ports, wait_for_greeting
+from support.processes import children_of, die_with_parent, free_ports, reap, wait_for_greeting
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 LARGEST = 256 * 1024 * 1024
@@ -133,8 +133,10 @@ class Postfix:
             "submission_port": self.submission_port,
             "submissions_port": self.submissions_port,
         }
-        (folder / "main.cf").write_text(MAIN.format(**values))
-        (folder / "master.cf").write_text(MASTER.format(**values))
+        for file, text in (("main.cf", MAIN), ("master.cf", MASTER)):
+            (folder / file).write_text(text.format(**values))
+            # Postfix waits until a configuration file is some seconds old, lest it reads one that is half written.
+            os.utime(folder / file, (time.time() - 60, time.time() - 60))
 
     def start(self) -> None:
         self._process = subprocess.Popen(
@@ -151,11 +153,13 @@ class Postfix:
         """End all its processes; what is in the queue stays there for the next start."""
         if self._process is None:
             return
+        children = children_of(self._process.pid)
         if hard:
             os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.send_signal(signal.SIGTERM)  # the master passes it on to its process group
         self._process.wait(20)
+        reap(children)
         self._process = None
 
     def queued(self) -> int:
@@ -189,7 +193,19 @@ def _make_queue(folder: Path) -> None:
     (spool / "pid").mkdir()
     (folder / "data").mkdir()
     shutil.chown(folder / "data", "postfix", "postfix")
-    names = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
+    names = (
+        "active",
+        "bounce",
+        "corrupt",
+        "defer",
+        "deferred",
+        "flush",
+        "hold",
+        "incoming",
+        "private",
+        "saved",
+        "trace",
+    )
     for name in names:
         (spool / name).mkdir(mode=0o700)
         shutil.chown(spool / name, "postfix", "root")

@@ -15,13 +15,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import imapclient
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daemon.demo.server import Delivery
 from support.dovecot import Dovecot
 from support.postfix import Postfix
 from support.stamper import Stamper
-from support.throwaway_tls import make_server_certificate
+from support.throwaway_tls import write_server_tls
 
 PACKAGES = "dovecot-imapd, dovecot-lmtpd and postfix (tools/install_packages.sh)"
 SETTLE_SECONDS = 60.0
@@ -45,12 +44,10 @@ class RealMailServer:
         self._stack = contextlib.ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ogis-lra-servers-")))
         self.folder.chmod(0o755)  # the servers' own users pass through it
-        self.ca_file, certificate, key = _write_tls(self.folder)
+        self.ca_file, certificate, key = write_server_tls(self.folder, "Dovecot and Postfix under test")
         for name in ("dovecot", "postfix"):
             (self.folder / name).mkdir()
-        self.dovecot = Dovecot(
-            self.folder / "dovecot", certificate=certificate, key=key, without=without, **options
-        )
+        self.dovecot = Dovecot(self.folder / "dovecot", certificate=certificate, key=key, without=without, **options)
         self._stamper = Stamper(authserv_id, self.dovecot, clock)
         self._stamper.start()
         self._stack.callback(self._stamper.stop)
@@ -106,6 +103,11 @@ class RealMailServer:
         runs in another thread and must not call the server."""
         self._stamper.callbacks.append(callback)
 
+    def refuse(self, address: str, reply: str = "550 5.1.1 User unknown") -> None:
+        """Have delivery to an address, here or outside, fail after Postfix took the mail: Postfix then reports to the
+        envelope sender (RFC 3464). A 4xx reply keeps the mail in the queue."""
+        self._stamper.refusals[address.lower()] = reply
+
     def settle(self) -> None:
         """Return when every mail that Postfix took is delivered or refused for good."""
         self.postfix.settle(SETTLE_SECONDS)
@@ -121,9 +123,7 @@ class RealMailServer:
                 return []
             client.select_folder(self.folder_name(folder), readonly=True)
             uids = client.search("ALL")
-            return [
-                client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in sorted(uids)
-            ]
+            return [client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in sorted(uids)]
 
     def append(self, address: str, content: bytes, folder: str = "INBOX") -> None:
         """Put octets into a folder of a mailbox as they are, without SMTP and stamps; KeyError: no such mailbox."""
@@ -170,15 +170,5 @@ class RealMailServer:
             self.dovecot.kick(address)
         self.dovecot.forget_users()
         self._stamper.callbacks.clear()
+        self._stamper.refusals.clear()
         self.outside.clear()
-
-
-def _write_tls(folder: Path) -> tuple[Path, Path, Path]:
-    """A throw-away CA and a certificate of it for 127.0.0.1; the CA file, the certificate and its key."""
-    ca, certificate, private = make_server_certificate("Dovecot and Postfix under test")
-    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
-    paths[0].write_bytes(ca.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(certificate.public_bytes(Encoding.PEM))
-    paths[2].touch(mode=0o600)
-    paths[2].write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return paths

@@ -1,8 +1,8 @@
 """Mail servers for tests: what a server under test must offer, the embedded one, and mailboxes nobody else uses.
 
-A test module asks for the fixtures with `pytest_plugins = ("support.servers",)`; the server then starts once per
-session (and per xdist worker). Another server (Dovecot with Postfix) becomes a further parameter of `server`, and
-every contract test runs against it as it is.
+A test module asks for the fixtures with `pytest_plugins = ("support.servers",)`; each server then starts once per
+session (and per xdist worker). `postbox` is a mailbox on the module's `server`; a module of contract tests makes that
+fixture return `either_server`, and each of its tests runs against both.
 
 PYTEST_DONT_REWRITE (test modules import builders from here before pytest learns that it is a plugin)
 """
@@ -21,6 +21,7 @@ from config.credentials import Secret
 from daemon.demo.server import MailServer
 from daemon.imap import Account
 from daemon.smtp import Accepted, Route, Transport
+from support.real_servers import RealMailServer
 
 _numbers = itertools.count(1)
 
@@ -39,6 +40,8 @@ class Server(Protocol):
     def add_mailbox(self, address: str, password: str) -> None: ...
 
     def messages(self, address: str, folder: str = "INBOX") -> list[bytes]: ...
+
+    def settle(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ class Postbox:
     def receive(self, message: bytes, *, sender: str = "taro@aozora-denki.example", recipient: str = "") -> Accepted:
         """Have a mail come in from outside."""
         with Transport(self.inbound()) as transport:
-            return transport.send(message, sender=sender, recipient=recipient or self.address)
+            accepted = transport.send(message, sender=sender, recipient=recipient or self.address)
+        self.server.settle()
+        return accepted
 
     def inbound(self) -> Route:
         return self.route(port=self.server.smtp_port, username=None, password=None)
@@ -96,12 +101,25 @@ def make_postbox(server: Server, name: str = "box") -> Postbox:
     return Postbox(server, address, 'pass word \\ "quoted"')
 
 
-@pytest.fixture(scope="session", params=["embedded"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A running mail server, the same one for the whole session."""
-    assert request.param == "embedded"
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[Server]:
+    """The embedded mail server, the same one for the whole session."""
     with MailServer(authserv_id="mx.lra.example") as embedded:
         yield embedded
+
+
+@pytest.fixture(scope="session")
+def real_server() -> Iterator[RealMailServer]:
+    """Dovecot and Postfix, the same for the whole session: a test that needs a fixed address begins with `wipe`."""
+    with RealMailServer(authserv_id="mx.lra.example") as real:
+        yield real
+
+
+@pytest.fixture(params=["embedded", "dovecot and postfix"])
+def either_server(request: pytest.FixtureRequest) -> Server:
+    """Each of the two, for what is promised with any server."""
+    name = "embedded_server" if request.param == "embedded" else "real_server"
+    return request.getfixturevalue(name)  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ class Stamper:
     def __init__(self, authserv_id: str, dovecot: Dovecot, clock: Callable[[], datetime] | None) -> None:
         self.lmtp_port = self.map_port = 0
         self.outside: dict[str, list[bytes]] = {}
+        self.refusals: dict[str, str] = {}
         self.callbacks: list[Callable[[Delivery], None]] = []
         self._authserv_id = authserv_id
         self._dovecot = dovecot
@@ -106,6 +107,15 @@ class Stamper:
     def _user(self, address: str) -> str:
         plain = (address.lower(), strip_detail(address)) if "@" in address else ()
         return next((each for each in plain if self._dovecot.has_user(each)), "")
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        refusal = self.refusals.get(address.lower()) or self.refusals.get(strip_detail(address))
+        if refusal is not None:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         (recipient,) = envelope.rcpt_tos  # lmtp_destination_recipient_limit = 1

@@ -107,7 +107,9 @@ def at_door(door: str, method: str, *, after: bool = False) -> Fault:
 
     def arm(stage: Stage, wire: Tripwire) -> None:
         opener = getattr(stage.centre, door)
-        stage.centre = replace(stage.centre, **{door: lambda *args: _Part(opener(*args), method, wire, after=after)})
+        stage.centre = replace(
+            stage.centre, **{door: lambda *args, **options: _Part(opener(*args, **options), method, wire, after=after)}
+        )
 
     return arm
 

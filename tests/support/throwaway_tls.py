@@ -2,13 +2,26 @@
 
 import ipaddress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 # TLS looks at the machine's clock, which a test may have moved far: the certificates are always valid.
 _NOT_BEFORE, _NOT_AFTER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 12, 31, tzinfo=UTC)
+
+
+def write_server_tls(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """The root, and a certificate of it with its key, as files (PEM)."""
+    root, certificate, private = make_server_certificate(name)
+    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
+    paths[0].write_bytes(root.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(certificate.public_bytes(Encoding.PEM))
+    paths[2].touch(mode=0o600)
+    paths[2].write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths
 
 
 def make_server_certificate(

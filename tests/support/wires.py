@@ -86,7 +86,12 @@ class Proxy(_Listener):
         self._token: bytes | None = None
         self._passed = True
         self._deaf = False
+        self.passed = self.passed_up = 0
+        self._up_left: int | None = None
+        self._trigger: bytes | None = None
+        self._trigger_octets: int | None = None
         self.dealt = threading.Event()
+        self.stalled = threading.Event()
 
     def break_after(self, octets: int, *, stall: bool = False) -> None:
         self._left, self._stalls = octets, stall
@@ -94,9 +99,19 @@ class Proxy(_Listener):
     def cut_upon(self, token: bytes, *, passed: bool = True) -> None:
         self._token, self._passed = token, passed
 
+    def break_upward_after(self, octets: int) -> None:
+        """After so many more octets from the client, which are still passed on, cut the connection."""
+        self._up_left = octets
+
+    def stall_upon(self, token: bytes, *, octets: int | None = None) -> threading.Event:
+        """Once the client has sent `token`, let only so many octets of the answers through (all: None); the event is
+        set when it has been sent and those octets are gone."""
+        self._trigger, self._trigger_octets = token, octets
+        return self.stalled
+
     def mend(self) -> None:
         """Be a good wire from now on."""
-        self._left = self._token = None
+        self._left = self._token = self._up_left = None
 
     def hang_up(self) -> None:
         """Close the connections there are; new ones are welcome."""
@@ -115,7 +130,19 @@ class Proxy(_Listener):
         seen = b""
         while data := client.recv(65536):
             seen = seen[-64:] + data
-            if self._token is None or self._token not in seen:
+            self.passed_up += len(data)
+            if self._trigger is not None and self._trigger in seen:
+                self._trigger = None
+                if self._trigger_octets is None:
+                    self.stalled.set()
+                else:
+                    self._stalls, self._left = True, self._trigger_octets
+            if self._up_left is not None:
+                server.sendall(data[: self._up_left])
+                self._up_left -= min(self._up_left, len(data))
+                if self._up_left == 0:
+                    return
+            elif self._token is None or self._token not in seen:
                 server.sendall(data)
             elif self._passed:
                 self._deaf = True
@@ -133,9 +160,12 @@ class Proxy(_Listener):
                     self._deaf = False
                     self.dealt.set()
                     break
+                self.passed += len(data)
                 if self._left is not None:
                     data, self._left = data[: self._left], self._left - min(self._left, len(data))
                 client.sendall(data)
+                if self._left == 0 and self._stalls:
+                    self.stalled.set()
                 if self._left == 0 and not self._stalls:
                     break
         close(client)
@@ -201,7 +231,8 @@ class ScriptedSmtp(_Listener):
 
 class ScriptedImap(_Listener):
     """An IMAP server that answers each command as told; `answers` maps a command ("UID FETCH") to a text in which
-    `{tag}` stands for the tag, or to None, which closes the connection."""
+    `{tag}` stands for the tag, to a function of the command's words that gives such a text, or to None, which closes the
+    connection."""
 
     FRIENDLY: Mapping[str, str] = {
         "CAPABILITY": "* CAPABILITY IMAP4rev1 IDLE MOVE UIDPLUS\r\n{tag} OK done",
@@ -213,7 +244,9 @@ class ScriptedImap(_Listener):
         "LIST": '* LIST () "." "Filed"\r\n{tag} OK done',
     }
 
-    def __init__(self, answers: Mapping[str, str | None], *, greeting: str = "* OK ready") -> None:
+    def __init__(
+        self, answers: Mapping[str, str | Callable[[list[str]], str] | None], *, greeting: str = "* OK ready"
+    ) -> None:
         super().__init__()
         self.answers = dict(answers)
         self.seen: list[str] = []
@@ -233,4 +266,6 @@ class ScriptedImap(_Listener):
                 answer = self.answers.get(command, self.FRIENDLY.get(command, "{tag} OK done"))
                 if answer is None:
                     return
+                if callable(answer):
+                    answer = answer(words)
                 client.sendall(answer.replace("{tag}", tag).encode("utf-8", "surrogateescape") + b"\r\n")
