@@ -16,7 +16,6 @@ from datetime import timedelta
 from enum import StrEnum
 
 import tenacity
-from sqlalchemy.exc import DBAPIError
 
 _log = logging.getLogger(__name__)
 
