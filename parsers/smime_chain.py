@@ -41,9 +41,9 @@ def judge(
     certificate: x509.Certificate, extra: Sequence[x509.Certificate], *, address: str, trust: Trust, now: datetime
 ) -> list[x509.Certificate]:
     """The chain, leaf first, of a certificate that may sign mail for this address now. Raises UnsoundError."""
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise UnsoundError("smime_certificate_expired")
     try:
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            raise UnsoundError("smime_certificate_expired")
         _demand_purpose(certificate)
         _demand_address(certificate, address)
         chain = _chain(certificate, (*extra, *trust.between), trust.roots, now)

@@ -206,18 +206,24 @@ def verify(signed: Signed, content: bytes) -> tuple[x509.Certificate, datetime |
 
 
 def _certificate_of(signed: Signed) -> x509.Certificate:
-    signer = signed.signer
-    for certificate in signed.certificates:
-        if signer.key_identifier:
-            try:
-                known = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-            except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension):
-                continue
-            if known == signer.key_identifier:
-                return certificate
-        elif certificate.serial_number == signer.serial and certificate.issuer.public_bytes() == signer.issuer:
-            return certificate
-    raise UnsoundError("smime_certificate_missing")
+    try:
+        found = next((each for each in signed.certificates if _is_of(signed.signer, each)), None)
+    except ValueError as error:
+        # The library reads the fields of a certificate when they are asked for.
+        raise UnsoundError("smime_certificate_malformed") from error
+    if found is None:
+        raise UnsoundError("smime_certificate_missing")
+    return found
+
+
+def _is_of(signer: Signer, certificate: x509.Certificate) -> bool:
+    if not signer.key_identifier:
+        return certificate.serial_number == signer.serial and certificate.issuer.public_bytes() == signer.issuer
+    try:
+        known = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except (x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
+    return known == signer.key_identifier
 
 
 def _check(signer: Signer, certificate: x509.Certificate) -> None:
