@@ -178,12 +178,17 @@ def test_any_octets_are_ber_or_malformed(data):
     assert data.startswith(node.raw)
 
 
+# What `cryptography` says of a serial number of zero today; a later release will refuse to load it.
+SERIAL = pytest.mark.filterwarnings("ignore:Parsed a serial number")
+
+
 @cache
 def structures():
     """Signed once: an ECDSA signature has another length each time."""
     return cms(PART), cms(PART, ber=True)
 
 
+@SERIAL
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_one_changed_octet_of_the_structure_is_refused_or_changes_nothing_that_counts(data):
