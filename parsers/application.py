@@ -7,6 +7,7 @@ has no value and keeps its raw text. A page that yields no application is told a
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
+from typing import Protocol
 
 from config import forms, request_types
 from config.forms import Form, Library
@@ -14,7 +15,7 @@ from config.request_types import Table
 from parsers import dates, normalise, rules
 from parsers.acroform import acroform_cells, add_named, form_notes, form_values
 from parsers.comparison import compared
-from parsers.document import Document, open_document
+from parsers.document import Document, Page, open_document
 from parsers.errors import ParseError
 from parsers.normalise import Kind
 from parsers.picture import Picture
@@ -23,10 +24,19 @@ from parsers.rendering import native_dpi, render
 from parsers.scan import Scan
 from parsers.sheet import Sheet
 from parsers.text_sheets import READABLE, Leaf, leaves, read_leaf
+from parsers.two_pages import stitched
 from parsers.type_words import read_type
 
-# What looks at the picture of a page, by its number: in the same process or in another one (parsers/__main__.py).
-Recognise = Callable[[Picture, int], Scan]
+
+class Recognise(Protocol):
+    """What looks at the picture of a page, by its number and what was recognised on the page before: in the same
+    process or in another one (parsers/__main__.py)."""
+
+    def __call__(self, picture: Picture, page: int, before: Page | None = None, /) -> Scan:
+        """The forms on the picture; see `parsers.scanner.Scanner.scan`."""
+        ...
+
+
 # Is told what the text alone says.
 Draft = Callable[[Reading], None]
 
@@ -80,7 +90,7 @@ def read_document(
     if draft is not None and any(isinstance(said, Sheet) for _, said in texts):
         draft(_reading(by_text, library, table, received_on))
     seen = [(leaf, desk.by_picture(leaf, said, recognise)) for leaf, said in texts]
-    return _reading(seen, library, table, received_on)
+    return _reading(desk.put_together(seen), library, table, received_on)
 
 
 def _reading(
@@ -160,8 +170,27 @@ class _Desk:
             data = self._document.data
             route = self._document.pages[number - 1].route
             dpi = native_dpi(data, number) if route is Route.SCAN else None
-            self._scans[number] = recognise(render(data, number, dpi=dpi or _DRAWN_DPI), number)
+            picture = render(data, number, dpi=dpi or _DRAWN_DPI)
+            last = self._scans.get(number - 1) if route is Route.SCAN else None
+            given = (last.page,) if last and last.page else ()
+            self._scans[number] = recognise(picture, number, *given)
         return self._scans[number]
+
+    def put_together(
+        self, leaves_read: Iterable[tuple[Leaf, tuple[Sheet, ...] | str]]
+    ) -> list[tuple[Leaf, tuple[Sheet, ...] | str]]:
+        """The leaves, with one for both where a scanned page carries on the form of the page before."""
+        done: list[tuple[Leaf, tuple[Sheet, ...] | str]] = []
+        for leaf, found in leaves_read:
+            scan = self._scans.get(leaf.numbers[0])
+            if scan and scan.carries_on and done and isinstance(found, tuple):
+                # Only after a page with one form is a page told what stood on the page before.
+                before, first = done[-1]
+                if isinstance(first, tuple) and len(first) == len(found) == 1:
+                    done[-1] = (before, (stitched(first[0], found[0]),))
+                    continue
+            done.append((leaf, found))
+        return done
 
 
 def assemble(sheet: Sheet, form: Form, table: Table, received_on: date) -> Application:

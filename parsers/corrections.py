@@ -231,14 +231,14 @@ def _postal(text: str) -> str:
     return f"{digits[:3]}-{digits[3:]}" if len(digits) == 7 else text.strip()
 
 
-# A dot behind a word that is no abbreviation.
+# A dot behind the last word, which is no abbreviation.
 _DOT_OF_DUST = re.compile(r"(?<=[A-Za-z]{4})(?<!corp)(?<!intl)(?<!bros)(?<!dept)(?<!univ)[.,:]$", re.IGNORECASE)
 
 
 def _english(text: str) -> str:
     words = []
-    for word in text.replace("_", " ").split(" "):
-        letters = re.sub(r"(?<=[A-Z])0(?=[A-Z])|(?<=[A-Z]{2})0$", "O", _DOT_OF_DUST.sub("", word))
+    for word in _DOT_OF_DUST.sub("", text.replace("_", " ")).split(" "):
+        letters = re.sub(r"(?<=[A-Z])0(?=[A-Z])|(?<=[A-Z]{2})0$", "O", word)
         letters = re.sub(r"(?<=[A-Za-z])1(?=[a-z])", "l", letters)
         capitals = sum(char.isupper() for char in letters)
         small = [char for char in letters if char.islower()]

@@ -67,7 +67,7 @@ def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
 
-def picture_frame(kind: str, picture: Picture, **body: int) -> Frame:
+def picture_frame(kind: str, picture: Picture, **body: Any) -> Frame:  # noqa: ANN401 - whatever JSON holds
     """A picture as raw RGB: whoever gets it needs no decoder."""
     pixels = picture.pixels
     shape = {"width": picture.width, "height": picture.height, "dpi": float(picture.dpi)}

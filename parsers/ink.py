@@ -21,7 +21,7 @@ Bits = NDArray[np.bool_]
 # Print differs from its ground by at least this much of 255, however faint the toner.
 _FAINTEST = 45
 # How dark the thinnest strokes of a letter stay beside its darkest, after the blur of a bad scan.
-_THIN = 0.28
+THIN = 0.28
 # How much stronger than the others one channel is where there is coloured ink.
 _COLOURED = 40
 # Less difference between the channels is no colour but noise.
@@ -32,13 +32,14 @@ _DUST = 0.9
 _LEAST_INK = 0.14
 # What lies this near to the border of the crop, in mm, may be the rest of a ruling line.
 _BORDER = 0.55
-# Sides of a box to tick, in mm.
-_SMALLEST_BOX, _LARGEST_BOX = 1.7, 8.0
 
 
 # A gap of so many heights of a line parts it from what comes in over the border: more than a wide blank. So far, in mm,
 # that reaches in.
 _STRANGE, _REACH_IN = 1.7, 9.0
+# A seal over the end of a cell: it begins beyond this share of the width, the ink that hangs on a border is so high and
+# so far from what stands before it, in heights of the cell, and ends on so many borders.
+_SEAL_FROM, _FRAME, _APART, _LEAST_BORDERS = 0.3, 0.3, 0.2, 3
 # What is so many letters high is no stroke of one.
 _TALLER = 1.8
 # Ink this many heights of a line away from it is no part of it.
@@ -209,18 +210,44 @@ def find_lines(grey: Pixels) -> list[Span]:
 
 
 def search_lines(grey: Pixels) -> tuple[list[Span], bool]:
-    """The lines of text, and whether something was left out that comes in over the right border far behind them."""
+    """The lines of text, and whether something was left out that comes in over the borders behind them."""
     bits = _written(grey)
+    cut = _seal_from(bits)
+    bits[:, cut:] = False
+    strange = cut < bits.shape[1]
     rows = np.flatnonzero(bits.any(axis=1))
     if not len(rows):
-        return [], False
+        return [], strange
     lines = []
     for group in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
         columns = np.flatnonzero(bits[group[0] : group[-1] + 1].any(axis=0))
         lines.append(Span(int(columns[0]), int(group[0]), int(columns[-1]) + 1, int(group[-1]) + 1))
     merged = _merged(lines, height=len(grey))
     kept = [_without_strangers(line, bits) for line in merged]
-    return kept, kept != merged
+    return kept, strange or kept != merged
+
+
+def _seal_from(bits: Bits) -> int:
+    """The column from which on a seal lies over the cell, the width of the crop where none does.
+
+    On a grey scan its ink is as dark as print. Its frame comes in over one border and leaves over others, with strokes
+    that other borders cut; a fold crosses two borders alone, and no line of text hangs on any.
+    """
+    height, width = (int(side) for side in bits.shape)
+    found = components(bits)[1]
+    hanging: list[tuple[int, int]] = [
+        (x, (y <= 1) + (y + h >= height - 1) + (x + w >= width - 1))
+        for x, y, w, h, _ in found
+        if (h >= _FRAME * height or x + w >= width - 1) and x >= _SEAL_FROM * width
+    ]
+    hanging = [(x, borders) for x, borders in hanging if borders]
+    if not hanging:
+        return width
+    start = min(int(x) for x, _ in hanging)
+    beyond = [(y <= 1) + (y + h >= height - 1) + (x + w >= width - 1) for x, y, w, h, _ in found if x >= start]
+    before = [x + w for x, _, w, _, _ in found if x < start]
+    apart = start - max(before, default=-height) >= _APART * height
+    return start if bool(apart) and sum(beyond) >= _LEAST_BORDERS else width
 
 
 def _without_strangers(line: Span, bits: Bits) -> Span:
@@ -252,7 +279,7 @@ def is_at_border(grey: Pixels, *, mm: float) -> bool:
 def _written(grey: Pixels) -> Bits:
     """The ink without specks and without what runs along a border of the crop as the rest of a ruling line does."""
     # The level strokes of Mincho are so thin that blur leaves a third of their darkness.
-    bits = _peeled(ink(grey, depth=_THIN))
+    bits = _peeled(ink(grey, depth=THIN))
     labels, found = components(bits)
     if not found:
         return bits
@@ -305,72 +332,3 @@ def _apart(first: Span, second: Span) -> int:
 
 def _hull(first: Span, second: Span) -> Span:
     return Span(min(first.x0, second.x0), first.y0, max(first.x1, second.x1), max(first.y1, second.y1))
-
-
-def ticked(crop: Pixels, *, mm: float) -> bool | None:
-    """Whether a cell with a box shows it ticked; None where that cannot be told.
-
-    □ and an empty cell are unticked. A mark in the box (☑ ☒), a mark alone (✓ レ) and a filled box (■) are ticks.
-    """
-    grey = clean(crop)
-    found = marks(grey, mm=mm)
-    if not found:
-        return False
-    # Frames are as thin as the level strokes of letters, so their sides are looked for as those are.
-    found = marks(grey, mm=mm, depth=_THIN) or found
-    bits = ink(grey, depth=_THIN)
-    x0, y0 = min(span.x0 for span in found), min(span.y0 for span in found)
-    x1, y1 = max(span.x1 for span in found), max(span.y1 for span in found)
-    largest = max(x1 - x0, y1 - y0)
-    if largest < _SMALLEST_BOX * mm * 0.6:
-        return None
-    if largest > _LARGEST_BOX * mm:
-        return None
-    drawn = bits[y0:y1, x0:x1]
-    if drawn.mean() > 0.72:
-        return True if min(drawn.shape) >= _SMALLEST_BOX * mm * 0.6 else None
-    inside = _inside(drawn, mm)
-    if inside is None:
-        # No frame: a mark alone, unless it is a mere stroke.
-        return True if min(x1 - x0, y1 - y0) >= 0.8 * mm else None
-    share = float(inside.mean()) if inside.size else 0.0
-    if share < 0.012:
-        return False
-    return True if share > 0.05 else None
-
-
-def _inside(drawn: Bits, mm: float) -> Bits | None:
-    """What lies inside the frame of a box; None where there is no frame of four sides."""
-    frame = _framed(drawn) or _frame_of_strokes(drawn, mm)
-    if frame is None:
-        return None
-    tall, wide = frame.y1 - frame.y0, frame.x1 - frame.x0
-    if min(tall, wide) < _SMALLEST_BOX * mm or not 0.6 < tall / wide < 1.67:
-        return None
-    inset_y, inset_x = max(2, round(0.2 * tall)), max(2, round(0.2 * wide))
-    return drawn[frame.y0 + inset_y : frame.y1 - inset_y, frame.x0 + inset_x : frame.x1 - inset_x]
-
-
-def _framed(drawn: Bits) -> Span | None:
-    """The whole drawing where ink runs along all four of its sides, as skewed or as broken as blur makes it."""
-    height, width = drawn.shape
-    rows, columns = max(2, round(0.15 * height)), max(2, round(0.15 * width))
-    sides = (
-        drawn[:rows].any(axis=0),
-        drawn[-rows:].any(axis=0),
-        drawn[:, :columns].any(axis=1),
-        drawn[:, -columns:].any(axis=1),
-    )
-    return Span(0, 0, width, height) if all(side.mean() > 0.8 for side in sides) else None
-
-
-def _frame_of_strokes(drawn: Bits, mm: float) -> Span | None:
-    """The outermost straight strokes: a mark may stand out over its box."""
-    length = max(3, round(1.3 * mm))
-    pixels = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((2, 2), np.uint8))
-    flat = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    upright = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
-    rows, columns = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(upright.any(axis=0))
-    if not len(rows) or not len(columns):
-        return None
-    return Span(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

@@ -9,6 +9,7 @@ from parsers.lines import prepare as prepare_line
 from parsers.picture import Picture, Pixels
 from parsers.reading import Box
 from parsers.ruling import Ruled
+from parsers.tick_boxes import ticked
 
 MM = 72 / 25.4  # points
 # A ruling line is as much as half a millimetre wide on each side of its middle.
@@ -63,8 +64,8 @@ class Inside:
 
     @cached_property
     def ticked(self) -> bool | None:
-        """Whether a box to tick is ticked; see `ink.ticked`."""
-        return ink.ticked(self.pixels, mm=self.mm)
+        """Whether a box to tick is ticked; see `tick_boxes.ticked`."""
+        return ticked(self.pixels, mm=self.mm)
 
     @cached_property
     def is_written_over(self) -> bool:

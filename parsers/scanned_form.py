@@ -14,6 +14,7 @@ from parsers import gate
 from parsers.cells import Cell
 from parsers.decoding import likeliest
 from parsers.document import Page
+from parsers.ink import Span
 from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
 from parsers.reading import Box, Route, Seal, SealVerdict
@@ -22,6 +23,8 @@ from parsers.seal_fingerprint import fingerprint
 from parsers.seal_verdict import judge_picture
 from parsers.second_opinion import SecondOpinion
 from parsers.sheet import Entry, Sheet
+from parsers.tick_boxes import square_ticked
+from parsers.tick_boxes import squares as squares_in
 from parsers.type_words import read_type
 
 # A word is taken for the request type where it is this likely, letter by letter, and so much likelier than any other.
@@ -36,7 +39,7 @@ _AROUND = 14.0 * MM
 MARK_CELL = 10.0 * MM
 # A fill is grey where it is darker than this share of the paper.
 _GREY = 0.9
-# How the mark of a confirmation is told in the cells: the words of `parsers.ink.ticked`.
+# How the mark of a confirmation is told in the cells: the words of `parsers.tick_boxes.ticked`.
 MARKS: Mapping[bool | None, str] = {True: "☑", False: "□", None: "？"}
 
 
@@ -153,9 +156,10 @@ class ScannedForm:
             return Entry("", 0.0)
         inside = self.flat.inside(cell.box)
         place = self.flat.ruled.page_box(cell.box)
-        listed, words = read_type(cell.text, self.form, self.table)
-        if len(words) > 1 or any(mark in cell.text for mark in MARKS.values()):
-            return Entry(cell.text, 1.0 if listed else _UNSURE, place)
+        text = self._with_squares(cell) or cell.text
+        listed, words = read_type(text, self.form, self.table)
+        if len(words) > 1 or any(mark in text for mark in MARKS.values()):
+            return Entry(text, 1.0 if listed else _UNSURE, place)
         if inside.is_blank:
             return Entry("", 1.0, place)
         known = {word: rule.type for rule in self.table.types.values() for word in (rule.word, *rule.synonyms)}
@@ -166,6 +170,26 @@ class ScannedForm:
         if likely:
             return Entry(likely, 1.0, place)
         return Entry(cell.text, _UNSURE, place, ("unsure_letter",))
+
+    def _with_squares(self, cell: Cell) -> str | None:
+        """The text of the type's cell with the marks of small squares that are drawn before its words, which a
+        recogniser reads as one letter or another; None where there are none."""
+        if cell.box not in self.flat.ruled.boxes:
+            # Options in cells of their own: the marks stand in its text already.
+            return None
+        inside = self.flat.inside(cell.box)
+        squares = squares_in(inside.grey, mm=inside.mm)
+        if not squares:
+            return None
+        [seen] = self.recogniser.read([Crop(inside, Mask.LABEL)])
+        pieces = [(square, MARKS[square_ticked(inside.grey, square)]) for square in squares]
+        pieces += [
+            (glyph.place, glyph.char)
+            for glyph in seen.glyphs
+            if not any(_stands_in(glyph.place, square) for square in squares)
+        ]
+        lines = inside.spans
+        return "".join(text for _, text in sorted(pieces, key=lambda piece: _reading_order(piece[0], lines)))
 
     def _tick(self, key: str) -> bool | None:
         mark, statement = self.grid.checks.get(key, (None, None))
@@ -211,3 +235,15 @@ class ScannedForm:
     @property
     def _points(self) -> float:
         return self.flat.picture.points
+
+
+def _stands_in(place: Span, square: Span) -> bool:
+    """Whether a letter is what the recogniser made of a square: its middle lies there, on that line."""
+    middle = (place.x0 + place.x1) / 2
+    return square.x0 - 2 <= middle <= square.x1 + 2 and place.y0 <= (square.y0 + square.y1) / 2 <= place.y1
+
+
+def _reading_order(place: Span, lines: Sequence[Span]) -> tuple[int, int]:
+    middle = (place.y0 + place.y1) / 2
+    line = min(range(len(lines)), key=lambda index: abs((lines[index].y0 + lines[index].y1) / 2 - middle), default=0)
+    return line, place.x0

@@ -5,7 +5,7 @@ the form by their labels as the text route does, then read each value with the l
 no coordinates: whatever layout can be read as text can be read as a scan.
 
 Trusts nothing. Promises a Scan for any picture. Weak: a page whose ruling lines are mostly gone yields no cells, so it
-is told as a page without a form and goes to a person; a form over two scanned pages is not put together.
+is told as a page without a form and goes to a person.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 
 from config import forms, request_types
-from config.forms import Library
+from config.forms import Form, Library
 from parsers import ink
 from parsers.cells import Cell, Run
 from parsers.code_sheet import merge
@@ -24,6 +24,7 @@ from parsers.document import Page
 from parsers.form_choice import choose_form
 from parsers.ink import Span
 from parsers.inside import MM, FlatPage, Inside
+from parsers.labels import Grid
 from parsers.page_parts import head_lines, split_forms
 from parsers.picture import Picture, Pixels
 from parsers.reading import Box, Route
@@ -34,6 +35,7 @@ from parsers.scanned_form import MARK_CELL, MARKS, ScannedForm
 from parsers.second_opinion import SecondOpinion
 from parsers.sheet import Sheet
 from parsers.text_sheets import kind_of_page
+from parsers.two_pages import carried_on
 from parsers.vocabulary import vocabulary
 
 # A cell lower than this holds no line of text; one with both sides longer than that is the seal box or a drawing.
@@ -81,21 +83,30 @@ class Scanner:
             label: key for form in self._library.forms for key, labels in form.block_labels.items() for label in labels
         }
 
-    def scan(self, picture: Picture, page: int) -> Scan:
-        """Every form on the picture; `page` is its number in the document, from 1."""
+    def scan(self, picture: Picture, page: int, before: Page | None = None) -> Scan:
+        """Every form on the picture; `page` is its number in the document, from 1. `before` is what was recognised on
+        the page before, where that is a form which may go on here."""
         ruled = find_grid(picture)
         coarse = _is_coarse(picture)
         if ruled is None:
             return Scan(problem=self._problem_without_grid(picture))
         flat = self._upright(FlatPage(ruled))
         whole = self._printed(flat, page)
+        rest = carried_on(before, whole, self._library, self._table) if before else None
+        if rest:
+            form, grid = rest
+            sheet = ScannedForm(self._recogniser, self._second, self._table, flat, form, grid, coarse=coarse).sheet(
+                whole
+            )
+            return Scan(tuple(self._with_codes([sheet], flat.ruled)), carries_on=True)
         found = [
             self._read(flat, part, coarse=coarse) for part in split_forms(whole, self._library, self._table, noisy=True)
         ]
         sheets = [each for each in found if isinstance(each, Sheet)]
         if not sheets:
             return Scan(problem=next(each for each in found if isinstance(each, str)))
-        return Scan(tuple(self._with_codes(sheets, flat.ruled)))
+        # Two forms on one page are whole; only a single one may go on.
+        return Scan(tuple(self._with_codes(sheets, flat.ruled)), page=whole if len(sheets) == 1 else None)
 
     def _read(self, flat: FlatPage, part: Page, *, coarse: bool) -> Sheet | str:
         texts = [*part.loose_lines(), *(cell.text for cell in part.cells)]
@@ -103,6 +114,9 @@ class Scanner:
         problem = kind_of_page(head_lines(part), texts, self._library, self._table, parts=grid.hits, noisy=True)
         if problem:
             return _unless_unknown(problem)
+        return self._sheet(flat, part, form, grid, coarse=coarse)
+
+    def _sheet(self, flat: FlatPage, part: Page, form: Form, grid: Grid, *, coarse: bool) -> Sheet:
         return ScannedForm(self._recogniser, self._second, self._table, flat, form, grid, coarse=coarse).sheet(part)
 
     def _with_codes(self, sheets: Sequence[Sheet], ruled: Ruled) -> list[Sheet]:

@@ -15,12 +15,14 @@ from typing import Any
 
 from config.forms import Library
 from parsers.containers import UNPACK, take_out, unpacked_frame
+from parsers.document import Page
 from parsers.equipment import EQUIP, EQUIPPED, equipment_in
 from parsers.errors import ParseError, ParseKind
 from parsers.frames import Frame, FrameError, pack, picture_frame, picture_of, refusal, unpack
 from parsers.picture import Picture
 from parsers.reading import Box, Reading, to_json
 from parsers.scan import Scan, scan_from_json, scan_to_json
+from parsers.two_pages import page_from_json, page_to_json
 
 # Writing more than this at once gains nothing, and the other side may bound what it takes.
 _PIECE = 1 << 20
@@ -109,8 +111,9 @@ def reader() -> Answer:
 def _read(channel: Channel, data: bytes, wanted: Mapping[str, Any], library: Library | None) -> Frame:
     from parsers.application import read  # noqa: PLC0415 - a recogniser has no use for the PDF libraries
 
-    def recognise(picture: Picture, page: int) -> Scan:
-        channel.send(picture_frame("recognise", picture, page=page))
+    def recognise(picture: Picture, page: int, before: Page | None = None, /) -> Scan:
+        told = page_to_json(before) if before else None
+        channel.send(picture_frame("recognise", picture, page=page, before=told))
         return scan_from_json(channel.receive().body)
 
     def draft(reading: Reading) -> None:
@@ -134,6 +137,15 @@ def _render(data: bytes, wanted: Mapping[str, Any]) -> Frame:
     return picture_frame("picture", render(data, wanted["page"], dpi=wanted["dpi"], region=region))
 
 
+def _page_before(asked: Frame) -> Page | None:
+    """What was recognised on the page before the one in question."""
+    told = asked.body.get("before")
+    try:
+        return page_from_json(told) if told is not None else None
+    except (KeyError, TypeError, ValueError):
+        raise FrameError("a page before that is none") from None
+
+
 def recogniser() -> Answer:
     """What answers as a recogniser: `equip` as of a reader, `recognise`: a picture → what is on it. Loads the model,
     which takes about a second."""
@@ -155,6 +167,6 @@ def recogniser() -> Answer:
         page = asked.body.get("page")
         if asked.kind != "recognise" or type(page) is not int:
             raise FrameError("a question that no recogniser answers")
-        return Frame("scan", scan_to_json(scanner.scan(picture_of(asked), page)))
+        return Frame("scan", scan_to_json(scanner.scan(picture_of(asked), page, _page_before(asked))))
 
     return answer

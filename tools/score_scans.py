@@ -74,13 +74,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-second-opinion", action="store_true")
     parser.add_argument("--wrong", type=Path, help="where every wrong field is written, one JSON object a line")
     parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument(
+        "--kept", type=Path, help="where each page is kept once it is judged; a run that was cut short goes on from it"
+    )
     options = parser.parse_args(arguments)
     paths = [path for folder in options.folders for path in sorted(folder.glob("*.json"))[: options.limit]]
     paths = [path for path in paths if path.with_suffix(".pdf").exists()]
     if not paths:
         print("no scan with its truth was found")
         return 2
-    pages = judge_all(paths, jobs=options.jobs, second_opinion=not options.no_second_opinion)
+    # One page of each folder after the other, so that a run that is cut short has judged some of each.
+    paths.sort(key=lambda path: (path.stem, path.parent.name))
+    done = {page.form: page for page in kept_pages(options.kept)}
+    pages = [done[form_of(path)] for path in paths if form_of(path) in done]
+    waiting = [path for path in paths if form_of(path) not in done]
+    for page in judge_all(waiting, jobs=options.jobs, second_opinion=not options.no_second_opinion):
+        pages.append(page)
+        keep(page, options.kept)
     if options.wrong:
         wrong = [each for page in pages for each in page.judged if not each.exact]
         options.wrong.write_text(
@@ -122,12 +132,34 @@ def make_recognise(threads: int) -> Recognise:
     return Scanner(Recogniser(threads), second=open_second_opinion()).scan
 
 
-def judge_all(paths: Sequence[Path], *, jobs: int, second_opinion: bool) -> list[Page]:
+def judge_all(paths: Sequence[Path], *, jobs: int, second_opinion: bool) -> Iterator[Page]:
     if jobs == 1:
         start(2, second_opinion)
-        return [judge(path) for path in paths]
+        yield from map(judge, paths)
+        return
     with ProcessPoolExecutor(jobs, initializer=start, initargs=(1, second_opinion)) as pool:
-        return list(pool.map(judge, paths, chunksize=2))
+        yield from pool.map(judge, paths)
+
+
+def kept_pages(path: Path | None) -> Iterator[Page]:
+    """The pages that a run before this one has judged."""
+    if path is None or not path.exists():
+        return
+    for line in path.read_text("utf-8").splitlines():
+        told = json.loads(line)
+        judged = tuple(Judged(**{**each, "doubts": tuple(each["doubts"])}) for each in told.pop("judged"))
+        yield Page(**told, judged=judged)
+
+
+def keep(page: Page, path: Path | None) -> None:
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(page), ensure_ascii=False) + "\n")
+
+
+def form_of(path: Path) -> str:
+    """How a scan is called in the results."""
+    return f"{path.parent.name}/{path.stem}"
 
 
 def judge(path: Path) -> Page:
@@ -144,7 +176,7 @@ def judge(path: Path) -> Page:
         found = ()
     seconds = time.perf_counter() - began
     [truth] = told["applications"]
-    form = f"{path.parent.name}/{path.stem}"
+    form = form_of(path)
     reading = found[0] if found else None
     judged = tuple(Judged(form, group, about["profile"], *rest) for rest in _compare(truth, reading, about))
     return Page(form, group, about["profile"], seconds, len(found) == 1, judged)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from parsers import ink
+from parsers.tick_boxes import ticked
 from support.crops import FONTS, MM, drawn, scanned
 
 PIXELS = arrays.arrays(
@@ -24,7 +25,7 @@ def test_any_pixels_give_an_answer(pixels, mm):
     assert cleaned.shape == pixels.shape[:2]
     assert cleaned.dtype == np.uint8
     assert ink.is_blank(pixels, mm=mm) in (True, False)
-    assert ink.ticked(pixels, mm=mm) in (True, False, None)
+    assert ticked(pixels, mm=mm) in (True, False, None)
     assert ink.seal_over(pixels, ink.find_lines(ink.clean(pixels))) in (True, False)
     for span in ink.find_lines(cleaned):
         assert 0 <= span.x0 < span.x1 <= pixels.shape[1]
@@ -72,11 +73,11 @@ def test_a_box_is_ticked_by_what_stands_in_it(font, mark, expected):
         # This font has no such mark; a program that prints with it takes the mark from another.
         font = next(other for other in FONTS if "ipa" not in other)
     for seed in range(3):
-        assert ink.ticked(scanned(drawn(mark, font=font, points=12), seed), mm=MM) is expected
+        assert ticked(scanned(drawn(mark, font=font, points=12), seed), mm=MM) is expected
 
 
 def test_a_cell_too_full_for_a_box_is_not_told():
-    assert ink.ticked(scanned(drawn("利用規定の確認と同意"), 1), mm=MM) is None
+    assert ticked(scanned(drawn("利用規定の確認と同意"), 1), mm=MM) is None
 
 
 def test_two_lines_of_text_are_two_and_the_bars_of_a_letter_are_one():

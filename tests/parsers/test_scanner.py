@@ -25,8 +25,9 @@ from parsers.picture import Picture
 from parsers.reading import Route, SealVerdict
 from parsers.recogniser import Recogniser
 from parsers.rendering import render
-from parsers.scan import PROBLEMS
+from parsers.scan import PROBLEMS, scan_from_json, scan_to_json
 from parsers.scanner import Scanner
+from parsers.type_words import read_type
 from support.layout_values import make_content
 from tools.make_layouts import DRAWN
 
@@ -235,7 +236,61 @@ def test_any_picture_gives_a_scan(scanner, width, height, dpi, seed):
     assert found.sheets or found.problem in PROBLEMS
 
 
-@pytest.mark.parametrize("name", ["two_columns", "labels_above"])
+def on_two_pages(picture, at):
+    """The form cut at a share of its height, each half on a sheet of its own, as people print what does not fit."""
+    height = picture.pixels.shape[0]
+    cut, space = round(at * height), height // 12
+    first, second = np.full_like(picture.pixels, 250), np.full_like(picture.pixels, 250)
+    first[:cut] = picture.pixels[:cut]
+    second[space : space + height - cut] = picture.pixels[cut:]
+    return [Picture(pixels, picture.dpi) for pixels in (first, second)]
+
+
+def between_blocks(scanner, picture):
+    """A height, as a share of the page, at which no cell is cut: over the block of the new user."""
+    sheet = scanner.scan(picture, 1).sheets[0]
+    after = sheet.entries["after.company_ja"].box
+    return (after.y0 - 2.5) / (picture.height / picture.points)
+
+
+@pytest.mark.parametrize("name", ["handover__columns", "new_issue"])
+def test_a_form_over_two_scanned_pages_is_one_application(scanner, name):
+    picture = page_of(name)
+    halves = on_two_pages(picture, between_blocks(scanner, picture))
+    images = [Image.fromarray(worn(half, angle=angle).pixels) for half, angle in zip(halves, (0.5, -0.8), strict=True)]
+    out = io.BytesIO()
+    images[0].save(out, "PDF", resolution=picture.dpi, quality=90, save_all=True, append_images=images[1:])
+    truth = truth_of(name)
+    found = read(out.getvalue(), received_on=DAY, recognise=scanner.scan)
+    assert not found.problems
+    [application] = found.applications
+    assert application.pages == (1, 2)
+    assert application.request_type.value == truth["request_type"]
+    assert dict(application.confirmations) == truth["confirmations"]
+    wrong = wrong_fields(application, truth)
+    assert len(wrong) <= 1, wrong
+    assert application.fields["applicant.name"].page == 1
+    assert application.fields["after.name_ja"].page == 2
+
+
+def test_two_scanned_forms_one_after_the_other_stay_two(scanner):
+    images = [Image.fromarray(worn(page_of(name)).pixels) for name in ("new_issue", "reissue")]
+    out = io.BytesIO()
+    images[0].save(out, "PDF", resolution=200, quality=90, save_all=True, append_images=images[1:])
+    found = read(out.getvalue(), received_on=DAY, recognise=scanner.scan)
+    assert [application.pages for application in found.applications] == [(1,), (2,)]
+
+
+def test_what_a_page_hands_on_survives_the_way_between_processes(scanner):
+    scan = scanner.scan(page_of("new_issue"), 1)
+    assert scan.page is not None
+    told = json.loads(json.dumps(scan_to_json(scan)))
+    back = scan_from_json(told)
+    assert scan_to_json(back) == told
+    assert [(cell.box, cell.text) for cell in back.page.cells] == [(cell.box, cell.text) for cell in scan.page.cells]
+
+
+@pytest.mark.parametrize("name", ["two_columns", "labels_above", "plain_list"])
 def test_a_learnt_layout_is_read_from_a_scan_or_in_doubt(name):
     """No template: what `form --learn` found in the blank is enough to read a scan of it."""
     table = request_types.load()
@@ -245,6 +300,7 @@ def test_a_learnt_layout_is_read_from_a_scan_or_in_doubt(name):
     library = Library((form, *forms.load_forms()))
     [sheet] = Scanner(Recogniser(threads=1), library=library).scan(picture, 1).sheets
     assert sheet.version == form.version
+    assert read_type(sheet.kind.raw, form, table)[0] is content.kind
     assert {key: sheet.ticks[key] for key in content.ticks} == content.ticks
     for key, text in content.fields.items():
         entry = sheet.entries[key]
