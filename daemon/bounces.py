@@ -113,6 +113,11 @@ CONSEQUENCES: Mapping[LetterKind, Row] = MappingProxyType(
         # Nobody's case: the answer to a question, from an address that takes no answer.
         LetterKind.GUIDANCE: Row(Consequence.NOTE),
         LetterKind.UNREADABLE: Row(Consequence.NOTE),
+        LetterKind.LOCKED_FILE: Row(Consequence.NOTE),
+        LetterKind.OFFICE_FILE: Row(Consequence.NOTE),
+        LetterKind.PICTURE_FILE: Row(Consequence.NOTE),
+        LetterKind.DOWNLOAD_LINK: Row(Consequence.NOTE),
+        LetterKind.NOT_TAKEN: Row(Consequence.NOTE),
         LetterKind.RETURNED: _RETURNED,
         LetterKind.QUESTION: Row(
             Consequence.TASK, "照会が申請者に届いていません。お電話など、別の方法でお尋ねください。"

@@ -195,7 +195,7 @@ def kind_of(error: BaseException) -> Kind:
         return error.kind
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Kind.DISK_FULL
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return Kind.DISK_FULL
     return Kind.UNEXPECTED
 

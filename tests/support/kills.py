@@ -203,7 +203,7 @@ class Real:
     def __init__(self, clock: Clock) -> None:
         Real._clock = clock
         if Real._running is None:
-            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=lambda: Real._clock())
+            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=lambda: Real._clock())  # noqa: PLW0108 - the clock is replaced between lives
             started.start()
             Real._running = started
             atexit.register(close_worlds)
