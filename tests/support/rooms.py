@@ -83,5 +83,6 @@ def bare_centre(folder: Path, clock: Clock | None = None, **policy: Any) -> Any:
         random_bytes=Drawn(),
         sleep=lambda _: None,
         post=post,
+        accepted={},
         open_transport=lambda: post,
     )
