@@ -240,17 +240,18 @@ def test_postfix_reports_an_unknown_user_and_the_report_is_tied_to_its_letter(ce
             server.settle()
             stage.work()
             row = letter_of(stage, LetterKind.RENEWAL_NOTICE)
+            # The password may have left before the report came, and be reported too: each knows its own letter.
+            mark = f"Original-Envelope-Id: {row['trace']}".encode()
             (raw,) = [
                 mail
                 for mail in (*server.messages(CENTRE, "LRA-Staff"), *server.messages(CENTRE))
-                if b"delivery-status" in mail
+                if b"delivery-status" in mail and mark in mail
             ]
             server.settle()
             told = [mail for mail in stage.letters(FIRST) if "届かなかった通知" in mail.subject]
         finally:
             stage.centre.close()
     # Postfix was given the trace as envelope identifier, returned the header only, and the report found its letter.
-    assert f"Original-Envelope-Id: {row['trace']}".encode() in raw
     assert b"application/x-pkcs12" not in raw
     assert row["state"] == "bounced"
     assert row["error"] == "bounced: address 5.1.1"
