@@ -10,7 +10,7 @@ from datetime import datetime
 
 from parsers.mail import Mail, open_mail
 
-from . import ledger, letters, mail_sizes, post
+from . import answers, ledger, letters, mail_sizes, post
 from .centre import Centre
 from .ledger import MailRow
 from .planning import JST
@@ -47,7 +47,9 @@ def hold(centre: Centre, row: MailRow, now: datetime) -> None:
         if answered:
             draft = letters.unreadable(centre.office, kinds=("too_large",))
             reply_to = mail.message_id or None
-            post.queue(tx, centre, draft, key=key, recipient=delivery.sender, now=now, in_reply_to=reply_to)
+            answered = answers.send(
+                tx, centre, draft, key=key, recipient=delivery.sender, now=now, in_reply_to=reply_to
+            )
         told = "差出人には、容量を減らして再度お送りいただくようご案内しました。" if answered else ""
         lines = [
             f"メール番号：{row.id}",
