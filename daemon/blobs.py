@@ -18,9 +18,10 @@ that nothing opens. Between two runs nothing depends on the order: each may be r
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,6 +59,7 @@ class _Part:
 
     key: bytes
     path: Path
+    file: FileIO
 
 
 class Blobs:
@@ -79,17 +81,15 @@ class Blobs:
     def put_many(self, blobs: Sequence[bytes], *, anew: bool = False) -> list[Stored]:
         """As `put`, for several blobs: durable together when this returns, at fewer waits for the disk."""
         stored = [Stored(hashlib.sha256(data).hexdigest(), len(data)) for data in blobs]
-        fresh: dict[str, _Part] = {}
+        by_digest = {each.digest: data for each, data in zip(stored, blobs, strict=True)}
+        parts: dict[str, _Part] = {}
         try:
-            for each, data in zip(stored, blobs, strict=True):
-                with self.keys.open(each.digest) as table:
-                    settled = each.digest in fresh or self._is_settled(table, each.digest, anew=anew)
-                if not settled:
-                    key = self._random_bytes(_KEY_OCTETS)
-                    fresh[each.digest] = _Part(key, self._write_part(seal(key, (data,))))
-            self._settle(fresh, anew=anew)
+            for digest in self._unsettled(by_digest, anew=anew):
+                key = self._random_bytes(_KEY_OCTETS)
+                parts[digest] = self._write_part(key, seal(key, (by_digest[digest],)))
+            self._settle(parts, anew=anew)
         finally:
-            _take_away(fresh.values())
+            _take_away(parts.values())
         return stored
 
     def put_stream(self, chunks: Iterable[bytes], *, anew: bool = False) -> Stored:
@@ -104,11 +104,11 @@ class Blobs:
                 size += len(chunk)
                 yield chunk
 
-        part = _Part(key, self._write_part(seal(key, counted())))
+        part = self._write_part(key, seal(key, counted()))
         try:
             self._settle({hashed.hexdigest(): part}, anew=anew)
         finally:
-            _take_away([part])
+            _take_away((part,))
         return Stored(hashed.hexdigest(), size)
 
     def get(self, digest: str) -> bytes:
@@ -171,7 +171,7 @@ class Blobs:
     def _settle(self, parts: Mapping[str, _Part], *, anew: bool) -> None:
         """Give written parts their names, by digest; durable on return (the order: see the head of the module)."""
         for part in parts.values():
-            _sync_file(part.path)
+            os.fsync(part.file.fileno())
         for table_name in sorted({digest[:1] for digest in parts}):
             with self.keys.open(table_name) as table:
                 wanted = {
@@ -190,18 +190,33 @@ class Blobs:
                     part.path.rename(self._path(digest))
                 sync_folder(folder)
 
-    def _write_part(self, sealed: Iterable[bytes]) -> Path:
-        part = self.folder / f".{self._random_bytes(16).hex()}.part"
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    def _unsettled(self, digests: Iterable[str], *, anew: bool) -> list[str]:
+        """Those that are to be stored, each table looked at once."""
+        found: list[str] = []
+        by_table: dict[str, list[str]] = {}
+        for digest in digests:
+            by_table.setdefault(digest[:1], []).append(digest)
+        for name, members in by_table.items():
+            with self.keys.open(name) as table:
+                found += [digest for digest in members if not self._is_settled(table, digest, anew=anew)]
+        return found
+
+    def _write_part(self, key: bytes, sealed: Iterable[bytes]) -> _Part:
+        path = self.folder / f".{self._random_bytes(16).hex()}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                for piece in sealed:
-                    view = memoryview(piece)
-                    while view:
-                        view = view[file.write(view) :]
+            descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(path, flags, 0o600)
+        part = _Part(key, path, os.fdopen(descriptor, "wb", buffering=0))
+        try:
+            for piece in sealed:
+                view = memoryview(piece)
+                while view:
+                    view = view[part.file.write(view) :]
         except BaseException:
-            part.unlink(missing_ok=True)
+            _take_away([part])
             raise
         return part
 
@@ -219,16 +234,10 @@ class Blobs:
         return self.folder / digest[:2] / digest
 
 
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _take_away(parts: Iterable[_Part]) -> None:
+def _take_away(parts: Collection[_Part]) -> None:
     """After the rename there is none; after an error it must not fill a disk that may be full."""
+    for part in parts:
+        part.file.close()
     for part in parts:
         part.path.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from config import request_types
 from parsers.reading import application_from_json
 
-from . import audit, cases, schema
+from . import audit, cases, gauges, schema
 from .case import CaseKind, State, final
 from .cases import Case
 from .commands import STATE_WORDS
@@ -78,6 +78,7 @@ def queue(arguments: argparse.Namespace) -> Answer:
     with opened(arguments) as (_, store), store.transaction() as tx:
         waiting = cases.in_state(tx, *(state for state in State if not final(state)))
         held = every(tx, select(schema.mails).where(schema.mails.c.state == "held").order_by(schema.mails.c.id))
+        measured = gauges.values(tx)
         failed = every(
             tx,
             select(letters.c.id, letters.c.kind, letters.c.error, schema.cases.c.number)
@@ -89,8 +90,9 @@ def queue(arguments: argparse.Namespace) -> Answer:
         "cases": [_case_json(case) | {"waits_for": _waits_for(case)} for case in waiting],
         "held_mails": [{"id": row["id"], "arrived_at": row["arrived_at"], "reason": row["reason"]} for row in held],
         "failed_letters": [{"id": row["id"], "kind": row["kind"], "case": row["number"]} for row in failed],
+        "gauges": measured,
     }
-    lines = _waiting_lines(waiting, now) + _held_lines(held) + _failed_lines(failed)
+    lines = _waiting_lines(waiting, now) + _held_lines(held) + _failed_lines(failed) + _mailbox_lines(measured)
     return Answer("\n".join(lines) or "待っている案件はありません。", document)
 
 
@@ -108,6 +110,15 @@ def _waiting_lines(waiting: list[Case], now: datetime) -> list[str]:
 def _held_lines(held: Any) -> list[str]:  # noqa: ANN401 - rows of a query
     rows = [(f"  メール {row['id']}", local(row["arrived_at"]), row["reason"]) for row in held]
     return [f"確認が必要なメール（{len(rows)}通）", *aligned(rows)] if rows else []
+
+
+def _mailbox_lines(measured: Mapping[str, float]) -> list[str]:
+    """What of the mailbox is not in the ledger; nothing where all of it is."""
+    missing = int(measured.get("mailbox_missing", 0))
+    if not missing:
+        return []
+    compared = local(gauges.moment(measured, "compared_timestamp_seconds"))
+    return [f"サーバーにあり、まだ取得できていないメール（{missing}通、{compared} 現在）"]
 
 
 def _failed_lines(failed: Any) -> list[str]:  # noqa: ANN401 - rows of a query

@@ -17,7 +17,7 @@ from ca.errors import CaError
 from config.credentials import CredentialError
 from config.settings import Settings, SettingsError
 
-from . import schema
+from . import gauges, schema
 from .equipment import equipment_of
 from .failures import Failure, Kind
 from .imap import Mailbox
@@ -83,6 +83,11 @@ def verdicts(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Verd
     step = "run `ogis-lra init`, or restore keys, passphrase and database from the same backup"
     yield _ask("certificate authority", partial(_authority, settings, clock), step)
     yield _ask("mailbox", partial(_mailbox, settings), "mend the credential first, or [mailbox]")
+    yield _ask(
+        "intake",
+        partial(_intake, settings, clock),
+        "look at the folder with a mail program: the server lists mail it does not deliver; is `ogis-lra run` running?",
+    )
     yield _ask("mail server", partial(_mail_server, settings), "mend the credential first, or [smtp]")
     yield _ask("letters", _letters, "install the program again: its templates are damaged")
     yield _ask("forms", partial(_forms, settings), "mend the file, or take it out of the folder (forms.folder)")
@@ -151,6 +156,25 @@ def _authority(settings: Settings, clock: Callable[[], datetime]) -> str:
 def _mailbox(settings: Settings) -> str:
     with Mailbox.open(account_of(settings)) as opened:
         return f"{len(opened.uids())} mail(s) in {settings.mailbox.folder}"
+
+
+def _intake(settings: Settings, clock: Callable[[], datetime]) -> str:
+    """What the last comparison of mailbox and ledger found (`reconciling`)."""
+    try:
+        with _opened(settings) as tx:
+            measured = gauges.values(tx)
+    except StoreError:
+        return "not compared yet: there is no database"
+    compared = gauges.moment(measured, "compared_timestamp_seconds")
+    if compared is None or "mailbox_missing" not in measured:
+        return "not compared yet: the service has not run"
+    when = f"compared {compared:%Y-%m-%d %H:%M} UTC"
+    if measured["mailbox_missing"]:
+        raise StoreError(f"{measured['mailbox_missing']:.0f} mail(s) of the server are not in the ledger; {when}")
+    if clock() - compared > timedelta(minutes=settings.run.silence_minutes):
+        # No fault by itself: `check` is run before the service is started, too.
+        return f"warning: mailbox and ledger were last {when}; is the service running?"
+    return f"every mail of the server is in the ledger; {when}"
 
 
 def _mail_server(settings: Settings) -> str:

@@ -12,7 +12,6 @@ from datetime import date, datetime
 from functools import partial
 from typing import cast
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from parsers.errors import ParseError, ParseKind
@@ -26,7 +25,7 @@ from .failures import Kind, MailboxUnavailable
 from .guard import attempt
 from .imap import Mailbox
 from .incoming import BATCH_BYTES, BATCH_MAILS, Incoming
-from .ledger import MailRow, Place, Sighting
+from .ledger import Arrival, MailRow, Place, Sighting
 from .planning import JST
 from .reader import Reader
 from .reception import receive
@@ -102,21 +101,15 @@ def _take(centre: Centre, place: Place, batch: Sequence[_Small | Incoming]) -> d
     stored = centre.blobs.put_many([mail.raw for mail in small])
     found: list[tuple[_Small | Incoming, Stored]] = list(zip(small, stored, strict=True))
     found += [(mail, centre.blobs.put_stream(mail.pieces())) for mail in batch if isinstance(mail, Incoming)]
-    with centre.store.transaction() as tx:
-        return {mail.uid: _note(tx, centre, place, mail, blob) for mail, blob in found}
-
-
-def _note(tx: Connection, centre: Centre, place: Place, mail: _Small | Incoming, blob: Stored) -> bool:
-    """The ledger row of stored bytes; returns whether they were new."""
     now = centre.clock()
-    recorded = ledger.record(
-        tx, place, mail.uid, digest=blob.digest, size=blob.size, arrived_at=mail.internal_date, now=now
-    )
-    if recorded.instead_of is not None:
-        centre.audit.append(
-            tx, "uid_reused", at=now, actor="system", mail=recorded.mail_id, instead_of=recorded.instead_of
-        )
-    return recorded.new
+    arrivals = [Arrival(mail.uid, blob.digest, blob.size, mail.internal_date) for mail, blob in found]
+    with centre.store.transaction() as tx:
+        recorded = ledger.record(tx, place, arrivals, now=now)
+        for each in recorded:
+            if each.instead_of is not None:
+                reused = {"mail": each.mail_id, "instead_of": each.instead_of}
+                centre.audit.append(tx, "uid_reused", at=now, actor="system", **reused)
+    return {arrival.uid: each.new for arrival, each in zip(arrivals, recorded, strict=True)}
 
 
 def _reused(listed: Sequence[Sighting], mailbox: Mailbox) -> frozenset[int]:

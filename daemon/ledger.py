@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from ca.register import Instant
@@ -75,6 +75,16 @@ def seen(tx: Connection, place: Place, uids: Sequence[int]) -> dict[int, Sightin
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail that was fetched and whose bytes are stored."""
+
+    uid: int
+    digest: str
+    size: int
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What a fetched mail was to the ledger: `new` bytes, and the mail that stood under its UID before, if another."""
 
@@ -83,33 +93,60 @@ class Recorded:
     instead_of: int | None = None
 
 
-def record(
-    tx: Connection, place: Place, uid: int, *, digest: str, size: int, arrived_at: datetime, now: datetime
-) -> Recorded:
-    """Note a sighting of stored bytes.
+def record(tx: Connection, place: Place, arrivals: Sequence[Arrival], *, now: datetime) -> list[Recorded]:
+    """Note where stored bytes were seen, a few statements for all of them; no UID may be named twice.
 
     A UID that stands in the ledger with other bytes was given away a second time, which RFC 3501 section 2.3.1.1
     forbids and servers do: the sighting is the new mail's from now on, the old mail keeps its row. With the same bytes
     the mail lies there again, or still, and is to be filed again.
     """
-    row = one(tx, select(_mails.c.id).where(_mails.c.digest == digest))
-    mail_id = row["id"] if row else add(tx, digest=digest, size=size, arrived_at=arrived_at, now=now)
-    before = one(tx, select(_sightings.c.id, _sightings.c.mail_id).where(*_at(place), _sightings.c.uid == uid))
-    values = {"mail_id": mail_id, "internal_date": arrived_at, "seen_at": now, "filed_at": None}
-    if before is None:
-        added(
-            tx,
-            _sightings,
-            account=place.account,
-            folder=place.folder,
-            uidvalidity=place.uidvalidity,
-            uid=uid,
-            **values,
-        )
-        return Recorded(mail_id, new=row is None)
-    changed(tx, update(_sightings).where(_sightings.c.id == before["id"]).values(**values))
-    other = before["mail_id"] if before["mail_id"] != mail_id else None
-    return Recorded(mail_id, new=row is None, instead_of=other)
+    known = _ids(tx, [each.digest for each in arrivals])
+    fresh = {each.digest: each for each in arrivals if each.digest not in known}
+    known |= _add_all(tx, list(fresh.values()), now=now)
+    before = seen(tx, place, [each.uid for each in arrivals])
+    where = {"account": place.account, "folder": place.folder, "uidvalidity": place.uidvalidity}
+    rows, found = [], []
+    for each in arrivals:
+        mail_id = known[each.digest]
+        values = {"mail_id": mail_id, "internal_date": each.arrived_at, "seen_at": now, "filed_at": None}
+        old = before.get(each.uid)
+        if old is None:
+            rows.append(where | values | {"uid": each.uid})
+        else:
+            changed(tx, update(_sightings).where(*_at(place), _sightings.c.uid == each.uid).values(**values))
+        other = old.mail_id if old is not None and old.mail_id != mail_id else None
+        # The same bytes twice in one batch are new once.
+        found.append(Recorded(mail_id, new=fresh.pop(each.digest, None) is not None, instead_of=other))
+    if rows:
+        tx.execute(insert(_sightings), rows)
+    return found
+
+
+def _ids(tx: Connection, digests: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(digests), _ASKED_TOGETHER):
+        block = digests[start : start + _ASKED_TOGETHER]
+        query = select(_mails.c.digest, _mails.c.id).where(_mails.c.digest.in_(block))
+        found |= {row["digest"]: row["id"] for row in every(tx, query)}
+    return found
+
+
+def _add_all(tx: Connection, arrivals: Sequence[Arrival], *, now: datetime) -> dict[str, int]:
+    """New mails in the order of their arrival; the unique digest refuses a second one."""
+    if not arrivals:
+        return {}
+    rows = [
+        {
+            "digest": each.digest,
+            "size": each.size,
+            "state": "stored",
+            "arrived_at": each.arrived_at,
+            "stored_at": now,
+        }
+        for each in arrivals
+    ]
+    statement = insert(_mails).returning(_mails.c.digest, _mails.c.id, sort_by_parameter_order=True)
+    return {row["digest"]: row["id"] for row in tx.execute(statement, rows).mappings()}
 
 
 def add(tx: Connection, *, digest: str, size: int, arrived_at: datetime, now: datetime) -> int:

@@ -82,7 +82,10 @@ def _wait(centre: Centre, wake_fd: int, *, listening: bool) -> None:
         if not listening:
             raise MailboxUnavailable("resting")
         with centre.open_mailbox(centre.account) as mailbox:
-            mailbox.wait(seconds, wake_fd)
+            if mailbox.wait(seconds, wake_fd) and not centre.stop.is_set():
+                # At once and on this connection: what another one would cost, the mail would wait for. The round that
+                # follows opens its own and finds whatever this one could not take.
+                attempt("fetch", partial(intake.fetch, centre, mailbox))
     except Failure:
         # Not `stopping.wait`: a signal handler that sets an event while this thread waits for it may block on its lock.
         select.select([wake_fd], [], [], seconds)

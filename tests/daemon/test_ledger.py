@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from daemon import audit, intake, ledger, schema
 from daemon.blobs import BlobErased
-from daemon.ledger import Place
+from daemon.ledger import Arrival, Place
 from daemon.store import Conflict, every
 from support.centres import START
 from support.folders import Folder, settle_all
@@ -29,7 +29,8 @@ def centre(tmp_path):
 
 def note(centre, uid, digest=DIGEST, place=HERE):
     with centre.store.transaction() as tx:
-        return ledger.record(tx, place, uid, digest=digest, size=3, arrived_at=START, now=START)
+        (recorded,) = ledger.record(tx, place, [Arrival(uid, digest, 3, START)], now=START)
+        return recorded
 
 
 def count(centre, table):
@@ -59,6 +60,16 @@ def test_the_same_bytes_again_are_one_mail_with_two_sightings(centre):
     assert note(centre, 5).new
     assert not note(centre, 6).new
     assert (count(centre, schema.mails), count(centre, schema.sightings)) == (1, 2)
+
+
+def test_the_same_bytes_twice_in_one_batch_are_one_new_mail(centre):
+    arrivals = [Arrival(1, DIGEST, 3, START), Arrival(2, "b" * 64, 3, START), Arrival(3, DIGEST, 3, START)]
+    with centre.store.transaction() as tx:
+        recorded = ledger.record(tx, HERE, arrivals, now=START)
+        assert [mail.digest for mail in ledger.unread(tx)] == [DIGEST, "b" * 64]
+    assert [each.new for each in recorded] == [True, True, False]
+    assert recorded[0].mail_id == recorded[2].mail_id
+    assert (count(centre, schema.mails), count(centre, schema.sightings)) == (2, 3)
 
 
 def test_many_uids_are_asked_for_in_blocks(centre):

@@ -29,6 +29,7 @@ NAMES = [
     "database",
     "certificate authority",
     "mailbox",
+    "intake",
     "mail server",
     "letters",
     "forms",
