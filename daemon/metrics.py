@@ -17,6 +17,7 @@ GAUGES: Mapping[str, str] = MappingProxyType(
         "mails_unread": "Mails in the ledger that wait to be read.",
         "mails_held": "Mails that were set aside for a person.",
         "compared_timestamp_seconds": "When mailbox and ledger were last compared to the end, as a Unix time.",
+        "silent_timestamp_seconds": "When a round first found no fresh comparison; old news where one was made since.",
         "junk_listed": "Mails in the junk folder when it was last looked at.",
         "junk_noticed": "Mails in the junk folder that staff were told about, ever.",
         "junk_timestamp_seconds": "When the junk folder was last looked at, as a Unix time.",

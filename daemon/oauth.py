@@ -23,13 +23,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import msal
-import requests
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
 from config.credentials import Secret
 
@@ -104,9 +101,13 @@ class ClientCredentials:
 
     def fetch(self, rotated: Secret | None) -> Granted:  # noqa: ARG002 - this grant has no refresh token
         """As `Grant` says."""
+        import msal  # noqa: PLC0415 - see _session
+        import requests  # noqa: PLC0415 - see _session
+
         host = self.authority.removeprefix("https://").partition("/")[0]
         # msal asks Microsoft about every authority that it does not know, unless it is told that it is another's.
-        where = "authority" if host in WELL_KNOWN_AUTHORITY_HOSTS else "oidc_authority"
+        known = msal.authority.WELL_KNOWN_AUTHORITY_HOSTS
+        where = "authority" if host in known else "oidc_authority"
         try:
             with _session(self.ca_file) as session:
                 # A new application each time: msal would answer from its own memory also when a token was refused.
@@ -144,6 +145,8 @@ class RefreshToken:
 
     def fetch(self, rotated: Secret | None) -> Granted:
         """As `Grant` says."""
+        import requests  # noqa: PLC0415 - see _session
+
         form = {
             "grant_type": "refresh_token",
             "client_id": self.client_id,
@@ -225,16 +228,22 @@ class Tokens:
         fresh.rename(self._file)
 
 
-def _session(ca_file: Path | None) -> requests.Session:
+def _session(ca_file: Path | None) -> Any:  # noqa: ANN401 - a requests.Session, which is imported below
     """HTTPS that verifies by the system's authorities, goes by the system's proxy, follows no redirection (it would
-    carry the secret elsewhere), and waits for nobody for ever."""
-    session = requests.Session()
+    carry the secret elsewhere), and waits for nobody for ever.
+
+    The libraries are loaded here and not above: most centres log in by password, and would pay for them at each start
+    and stop.
+    """
+    import requests  # noqa: PLC0415 - see above
+
+    session: Any = requests.Session()
     session.trust_env = False  # else ~/.netrc and REQUESTS_CA_BUNDLE have a say
     session.proxies.update(urllib.request.getproxies())
     paths = ssl.get_default_verify_paths()
     session.verify = str(ca_file) if ca_file is not None else paths.cafile or paths.capath or True
     session.max_redirects = 0
-    session.request = partial(session.request, timeout=_TIMEOUT)  # type: ignore[method-assign]
+    session.request = partial(session.request, timeout=_TIMEOUT)
     return session
 
 

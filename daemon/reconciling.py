@@ -22,6 +22,9 @@ _absences = schema.absences
 _NOTE_EVERY = timedelta(minutes=1)
 """How old the note of a comparison that found nothing new may grow, so that a quiet mailbox costs few commits."""
 
+_FRESH = timedelta(minutes=2)
+"""A comparison of this age counts as one of this round: its note may be a minute old."""
+
 
 def compare(centre: Centre, place: Place, listed: Sequence[int], missing: Collection[int]) -> None:
     """Note the outcome of one comparison: what the server lists, and which of it is not in the ledger."""
@@ -42,18 +45,22 @@ def compare(centre: Centre, place: Place, listed: Sequence[int], missing: Collec
 def watch(centre: Centre) -> int:
     """Tell staff, once for each time it happens, that the mailbox could not be compared for long; returns 1 when told.
 
-    Never compared at all counts from the first look: a service that never reached its mailbox says so too.
+    The time runs from the first look that finds no fresh comparison, so that a service which was stopped for a weekend
+    has its time to catch up, and one that never reached its mailbox says so too.
     """
     now = centre.clock()
     with centre.store.transaction() as tx:
-        last = gauges.moment(gauges.values(tx), "compared_timestamp_seconds")
-        if last is None:
-            # The first round of a new centre whose mailbox is not there; from here on the time runs.
-            gauges.note(tx, {"compared_timestamp_seconds": now.timestamp()}, now=now)
+        measured = gauges.values(tx)
+        last = gauges.moment(measured, "compared_timestamp_seconds")
+        since = gauges.moment(measured, "silent_timestamp_seconds")
+        if last is not None and now - last <= _FRESH:
             return 0
-        if now - last < timedelta(minutes=centre.settings.run.silence_minutes):
+        if since is None or (last is not None and since < last):
+            gauges.note(tx, {"silent_timestamp_seconds": now.timestamp()}, now=now)
             return 0
-        key = f"mailbox-silent:{last:%Y%m%dT%H%M%S}"
+        if now - since < timedelta(minutes=centre.settings.run.silence_minutes):
+            return 0
+        key = f"mailbox-silent:{since:%Y%m%dT%H%M%S}"
         if post.was_told(tx, key):
             return 0
         post.notify(
@@ -62,7 +69,9 @@ def watch(centre: Centre) -> int:
             key=key,
             subject="メールボックスを確認できない状態が続いています",
             lines=(
-                f"最後に確認できた日時：{last.astimezone(JST):%Y-%m-%d %H:%M}",
+                f"最後に確認できた日時：{last.astimezone(JST):%Y-%m-%d %H:%M}"
+                if last
+                else "まだ一度も確認できていません。",
                 "この間に届いたメールは、まだ受け付けていません。メールはサーバーに残っています。",
                 "システム担当者にご連絡ください（ogis-lra check で原因を確認できます）。",
             ),

@@ -109,15 +109,27 @@ def test_a_comparison_that_found_nothing_new_is_noted_once_a_minute(centre, fold
 
 
 def test_a_mailbox_that_was_not_compared_for_long_is_told_once_for_each_time(centre, folder):
-    assert reconciling.watch(centre) == 0
-    centre.clock.time += timedelta(minutes=59)
-    assert reconciling.watch(centre) == 0
     for silence in (1, 2):
-        centre.clock.time += timedelta(minutes=61)
+        assert reconciling.watch(centre) == 0
+        centre.clock.time += timedelta(minutes=59)
+        assert reconciling.watch(centre) == 0
+        centre.clock.time += timedelta(minutes=1)
         assert reconciling.watch(centre) == 1
         assert reconciling.watch(centre) == 0
         assert told(centre, "mailbox-silent") == silence
         intake.fetch(centre, folder)
+        assert reconciling.watch(centre) == 0
+        centre.clock.time += timedelta(days=1)
+
+
+def test_a_service_that_was_stopped_has_its_time_to_catch_up(centre, folder):
+    intake.fetch(centre, folder)
+    centre.clock.time += timedelta(days=3)
+    assert reconciling.watch(centre) == 0
+    intake.fetch(centre, folder)
+    centre.clock.time += timedelta(minutes=1)
+    assert reconciling.watch(centre) == 0
+    assert told(centre, "mailbox-silent") == 0
 
 
 @pytest.mark.parametrize(
