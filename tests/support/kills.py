@@ -91,6 +91,7 @@ class Running:
         self._commands, self._reports, self._rest = commands, reports, b""
         self.places: list[str] = []
         self.killed_at = ""
+        self.killed_from_outside = False
 
     def go(self, phase: str) -> None:
         """Let it work until nothing is left to do. Raises Dead."""
@@ -106,6 +107,7 @@ class Running:
 
     def kill(self) -> None:
         """From outside, at any moment."""
+        self.killed_from_outside = True
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
@@ -272,7 +274,7 @@ class KilledLife:
         server.on_delivery(self._note)
         self.stage = Stage(folder, server, None, clock, lambda _: None)
         server.on_delivery(self.stage.deliveries.append)
-        self._time = folder / "clock"
+        self._time, self._log = folder / "clock", folder / "service.log"
         self.wrong = 0.0
         self._tick()
         self._arms = dict(plan.kills)
@@ -312,7 +314,7 @@ class KilledLife:
                 "ca_file": str(self.server.ca_file),
             },
             clock=str(self._time),
-            log=str(self.folder / "service.log"),
+            log=str(self._log),
             kills=self._arms,
             counting=self.plan.counting,
             memory=str(self.plan.memory) if self.plan.memory else None,
@@ -343,6 +345,8 @@ class KilledLife:
     def _buried(self, phase: str) -> None:
         assert self.running is not None
         place = self.running.killed_at
+        if not place and not self.running.killed_from_outside:
+            raise AssertionError(f"the service ended by itself: {self._log.read_text(errors='replace')[-2000:]}")
         self.kills.append(place or f"{phase}: from outside")
         self._arms.pop(place.partition(": ")[0], None)
         self.running.close()
