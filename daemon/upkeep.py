@@ -132,8 +132,8 @@ def publish_crl(centre: Centre, *, force: bool = False) -> bool:
     """Publish a new CRL when something was revoked since the last one, or half of its life is over.
 
     Recorded first, then written: a crash in between leaves the older file, and the next round writes the recorded one.
-    The file is replaced atomically, so a relying party never reads half a CRL. Where the clock has gone back, thisUpdate
-    (RFC 5280 section 5.1.2.4) stays at that of the CRL before: a newer number never looks older.
+    The file is replaced atomically, so a relying party never reads half a CRL. Where the clock has gone back,
+    thisUpdate (RFC 5280 section 5.1.2.4) stays at that of the CRL before: a newer number never looks older.
     """
     now = centre.clock()
     with centre.store.transaction() as tx:

@@ -259,8 +259,10 @@ def _told(rows: list[dict[str, Any]], seed: int) -> str:
         f"- machine: {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
         f"- seed of the random moments: {seed}",
         "",
-        "| server | places of the life | places that killed | kills at random moments | lives | kills in all |"
-        " repeated letters | serials abandoned | lives not in order |",
+        (
+            "| server | places of the life | places that killed | kills at random moments | lives | kills in all |"
+            " repeated letters | serials abandoned | lives not in order |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for server in sorted({row["server"] for row in rows}):
@@ -280,9 +282,7 @@ def _told(rows: list[dict[str, Any]], seed: int) -> str:
     lines += ["", "## Places, by what they are", "", "| server | what | times |", "|---|---|---|"]
     for row in rows:
         if row["kind"] == "undisturbed":
-            kinds = Counter(
-                place.partition(": ")[2] for place in row["places"] if place.partition(":")[0] in PHASES
-            )
+            kinds = Counter(place.partition(": ")[2] for place in row["places"] if place.partition(":")[0] in PHASES)
             lines += [f"| {row['server']} | {kind} | {count} |" for kind, count in sorted(kinds.items())]
     bad = [row for row in rows if row["faults"]]
     lines += ["", "## Lives that were not in order", ""]

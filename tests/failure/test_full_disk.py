@@ -30,7 +30,9 @@ def small_disk(tmp_path):
     """A file system of its own, which only root may make."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
     if made.returncode:
         pytest.skip("no file system can be mounted here (needs root)")
     yield folder
@@ -92,9 +94,7 @@ def test_files_that_may_not_grow_delay_and_lose_nothing(
         life.pass_time("room again", minutes=6)
         life.pass_time("room again", minutes=10)
 
-    with life_of(
-        zygote, registered, tmp_path / "centre", "embedded", Plan(memory=kills_folder / "memory")
-    ) as life:
+    with life_of(zygote, registered, tmp_path / "centre", "embedded", Plan(memory=kills_folder / "memory")) as life:
         life.live(before={phase: limit}, after={phase: lift})
         end, faults = life.judge(uncertain=1)
         assert faults == []

@@ -32,7 +32,7 @@ from typing import Any
 from daemon import loop, service
 from daemon.centre import Centre
 from daemon.demo import stage as demo_stage
-from daemon.demo.stage import CENTRE, PASSWORD, settings_for
+from daemon.demo.stage import settings_for
 from daemon.keyring import open_keys
 from daemon.reader import Reader
 from support import kill_points
@@ -204,8 +204,8 @@ def _become(wanted: Wanted, line: Line, keys: Any) -> None:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", force=True)
         Service(wanted, line, keys).live()
         code = 0
-    except BaseException as error:  # noqa: BLE001 - the process ends here, and says why in its log
-        logging.exception("the service ended by %s", type(error).__name__)
+    except BaseException as error:
+        logging.getLogger(__name__).exception("the service ended by %s", type(error).__name__)
     finally:
         os._exit(code)
 

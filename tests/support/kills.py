@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import imapclient
 
@@ -68,7 +68,7 @@ class Zygote:
             raise AssertionError("the process that services are forked from has ended")
         return Running(json.loads(answer)["pid"], ours, reports)
 
-    def __enter__(self) -> "Zygote":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,6 +111,12 @@ class Running:
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def memory(self, *, most: bool = False) -> int:
+        """Resident octets now, or the most since the start (proc(5))."""
+        name = "VmHWM:" if most else "VmRSS:"
+        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
 
     def limit_files(self, octets: int) -> None:
         """No file of the process may grow beyond so many octets (setrlimit(2)); Python ignores the signal for it."""
@@ -195,6 +201,10 @@ class Embedded:
         self._server.stop()
 
 
+def _time_of_life() -> Any:
+    return Real._clock()
+
+
 class Real:
     """Dovecot and Postfix as the world of one life; they are started once, and each life begins with empty mailboxes."""
 
@@ -205,7 +215,7 @@ class Real:
     def __init__(self, clock: Clock) -> None:
         Real._clock = clock
         if Real._running is None:
-            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=lambda: Real._clock())
+            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=_time_of_life)
             started.start()
             Real._running = started
             atexit.register(close_worlds)
@@ -253,7 +263,9 @@ def _rest(_life: "KilledLife") -> None:
 class KilledLife:
     """A reissue from the applicant's mail to the closed case, as `support.stops.Life`, with a service that is killed."""
 
-    def __init__(self, zygote: Zygote, registered: Centres, folder: Path, server: Any, clock: Clock, plan: Plan) -> None:
+    def __init__(
+        self, zygote: Zygote, registered: Centres, folder: Path, server: Any, clock: Clock, plan: Plan
+    ) -> None:
         clock.move(START + timedelta(days=1))
         shutil.copytree(registered.template, folder)
         self.zygote, self.centres, self.folder, self.server, self.clock, self.plan = (
@@ -374,7 +386,7 @@ class KilledLife:
         not; what is to happen `after` it, when the service has come to rest."""
         people: dict[str, Callable[[], None]] = {
             "start": lambda: None,
-            "application": self._apply,
+            "application": self.apply,
             "approval": self._approve,
             "password": lambda: self._tick(minutes=11),
         }
@@ -387,7 +399,8 @@ class KilledLife:
         for _ in range(2):  # past a lease that the last kill left behind
             self.pass_time("later", minutes=30)
 
-    def _apply(self) -> None:
+    def apply(self) -> None:
+        """The applicant sends the form."""
         self.stage.send(AOZORA, "再発行申請", "PCを入れ替えました。", pdf=_form(self.stage))
 
     def _approve(self) -> None:
@@ -410,7 +423,9 @@ class KilledLife:
         self.stage.centre = self.centres.reopen(self.folder, self.server, self.clock).centre
         try:
             self.abandoned, self.repeated = abandoned_of(self), repeated_of(self)
-            return end_of(self), faults_of(self, twice=range(len(self.kills) + uncertain + 1), abandoned=range(len(self.kills) + uncertain + 1))
+            return end_of(self), faults_of(
+                self, twice=range(len(self.kills) + uncertain + 1), abandoned=range(len(self.kills) + uncertain + 1)
+            )
         finally:
             self.stage.centre.close()
 
