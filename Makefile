@@ -21,11 +21,16 @@ check: env  ## ruff and mypy, without the tests
 bench: env  ## every benchmark, each as a ratio to a floor taken in the same run
 	$(BIN)/python -P benchmarks/run.py
 
-soak: env packages  ## the long runs: every hostile file with pictures, 100,000 mutated PDFs; hours
+soak: env packages  ## the long runs: every hostile file with pictures, 100,000 mutated PDFs, a life killed everywhere, giants; hours
 	PYTHONPATH=tests $(BIN)/python -m failure.hostile_pdf
 	$(BIN)/python -m tools.fuzz_pdf --report docs/soak/fuzz_pdf.md
 	$(BIN)/python -m tools.fuzz_mail --report docs/soak/fuzz_mail.md
 	$(BIN)/python -m tools.measure_mail --report docs/soak/mail_bounds.md
+	rm -f soak-embedded.jsonl soak-real.jsonl
+	PYTHONPATH=.:tests $(BIN)/python -P -m failure.kill_all --server embedded --jobs 2 --random 500 --notes soak-embedded.jsonl
+	PYTHONPATH=.:tests $(BIN)/python -P -m failure.kill_all --server dovecot-postfix --jobs 2 --random 500 --notes soak-real.jsonl
+	PYTHONPATH=.:tests $(BIN)/python -P -m failure.kill_all --report docs/soak/kills.md --notes soak-embedded.jsonl soak-real.jsonl
+	PYTHONPATH=.:tests $(BIN)/python -P -m failure.giants --report docs/soak/giants.md
 
 scans: env  ## the final set of test scans, made and judged (docs/reading.md); half an hour
 	bash tools/install_packages.sh libreoffice-calc fonts-ipafont fonts-ipaexfont fonts-takao fonts-vlgothic fonts-mplus \

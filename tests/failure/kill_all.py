@@ -259,8 +259,10 @@ def _told(rows: list[dict[str, Any]], seed: int) -> str:
         f"- machine: {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
         f"- seed of the random moments: {seed}",
         "",
-        "| server | places of the life | places that killed | kills at random moments | lives | kills in all |"
-        " repeated letters | serials abandoned | lives not in order |",
+        (
+            "| server | places of the life | places that killed | kills at random moments | lives | kills in all |"
+            " repeated letters | serials abandoned | lives not in order |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for server in sorted({row["server"] for row in rows}):

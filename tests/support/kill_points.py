@@ -10,6 +10,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
@@ -67,7 +68,7 @@ def _smtp(_self: Any, text: Any) -> str:
 
 def _path(what: str) -> Name:
     def label(path: Any, *_args: Any, **_kwargs: Any) -> str | None:
-        folder = os.path.basename(os.path.dirname(os.fspath(path))) if not isinstance(path, int) else ""
+        folder = Path(os.fspath(path)).parent.name if not isinstance(path, int) else ""
         return None if "site-packages" in os.fspath(path) else f"{what} in {_folder(folder)}"
 
     return label

@@ -205,7 +205,7 @@ def _become(wanted: Wanted, line: Line, keys: Any) -> None:
         Service(wanted, line, keys).live()
         code = 0
     except BaseException as error:
-        logging.exception("the service ended by %s", type(error).__name__)
+        logging.getLogger(__name__).exception("the service ended by %s", type(error).__name__)
     finally:
         os._exit(code)
 

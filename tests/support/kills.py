@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import imapclient
 
@@ -68,7 +68,7 @@ class Zygote:
             raise AssertionError("the process that services are forked from has ended")
         return Running(json.loads(answer)["pid"], ours, reports)
 
-    def __enter__(self) -> "Zygote":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,6 +91,7 @@ class Running:
         self._commands, self._reports, self._rest = commands, reports, b""
         self.places: list[str] = []
         self.killed_at = ""
+        self.killed_from_outside = False
 
     def go(self, phase: str) -> None:
         """Let it work until nothing is left to do. Raises Dead."""
@@ -106,9 +107,16 @@ class Running:
 
     def kill(self) -> None:
         """From outside, at any moment."""
+        self.killed_from_outside = True
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def memory(self, *, most: bool = False) -> int:
+        """Resident octets now, or the most since the start (proc(5))."""
+        name = "VmHWM:" if most else "VmRSS:"
+        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
 
     def limit_files(self, octets: int) -> None:
         """No file of the process may grow beyond so many octets (setrlimit(2)); Python ignores the signal for it."""
@@ -193,6 +201,10 @@ class Embedded:
         self._server.stop()
 
 
+def _time_of_life() -> Any:
+    return Real._clock()
+
+
 class Real:
     """Dovecot and Postfix as the world of one life; they are started once, and each life begins with empty mailboxes."""
 
@@ -203,7 +215,7 @@ class Real:
     def __init__(self, clock: Clock) -> None:
         Real._clock = clock
         if Real._running is None:
-            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=lambda: Real._clock())  # noqa: PLW0108 - the clock is replaced between lives
+            started = RealMailServer(authserv_id=AUTHSERV_ID, clock=_time_of_life)
             started.start()
             Real._running = started
             atexit.register(close_worlds)
@@ -274,7 +286,7 @@ class KilledLife:
         server.on_delivery(self._note)
         self.stage = Stage(folder, server, None, clock, lambda _: None)
         server.on_delivery(self.stage.deliveries.append)
-        self._time = folder / "clock"
+        self._time, self._log = folder / "clock", folder / "service.log"
         self.wrong = 0.0
         self._tick()
         self._arms = dict(plan.kills)
@@ -314,7 +326,7 @@ class KilledLife:
                 "ca_file": str(self.server.ca_file),
             },
             clock=str(self._time),
-            log=str(self.folder / "service.log"),
+            log=str(self._log),
             kills=self._arms,
             counting=self.plan.counting,
             memory=str(self.plan.memory) if self.plan.memory else None,
@@ -345,6 +357,8 @@ class KilledLife:
     def _buried(self, phase: str) -> None:
         assert self.running is not None
         place = self.running.killed_at
+        if not place and not self.running.killed_from_outside:
+            raise AssertionError(f"the service ended by itself: {self._log.read_text(errors='replace')[-2000:]}")
         self.kills.append(place or f"{phase}: from outside")
         self._arms.pop(place.partition(": ")[0], None)
         self.running.close()
@@ -372,7 +386,7 @@ class KilledLife:
         not; what is to happen `after` it, when the service has come to rest."""
         people: dict[str, Callable[[], None]] = {
             "start": lambda: None,
-            "application": self._apply,
+            "application": self.apply,
             "approval": self._approve,
             "password": lambda: self._tick(minutes=11),
         }
@@ -385,7 +399,8 @@ class KilledLife:
         for _ in range(2):  # past a lease that the last kill left behind
             self.pass_time("later", minutes=30)
 
-    def _apply(self) -> None:
+    def apply(self) -> None:
+        """The applicant sends the form."""
         self.stage.send(AOZORA, "再発行申請", "PCを入れ替えました。", pdf=_form(self.stage))
 
     def _approve(self) -> None:

@@ -6,6 +6,7 @@ the socketmap protocol (socketmap_table(5)), so that a mailbox made now is known
 Its master is started directly, without the `postfix` command, whose check of the whole installation takes two seconds.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -182,7 +183,12 @@ def _count(folder: Path) -> int:
     found = 0
     for entry in os.scandir(folder):
         # Deferred mail lies in folders named after the first character of its queue id.
-        found += _count(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else 1
+        if entry.is_dir(follow_symlinks=False):
+            found += _count(Path(entry.path))
+            continue
+        with contextlib.suppress(FileNotFoundError):  # it has just left
+            # A file becomes executable when it is complete; what a kill left incomplete, Postfix never delivers.
+            found += bool(entry.stat(follow_symlinks=False).st_mode & 0o100)
     return found
 
 
