@@ -4,7 +4,7 @@ Pure but for the model it is handed. What a value is worth is decided by `parser
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from parsers import gate
 from parsers.cells import Cell
 from parsers.decoding import likeliest
 from parsers.document import Page
+from parsers.handwriting import handwritten
 from parsers.ink import Span
 from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
@@ -99,6 +100,9 @@ class ScannedForm:
                 entries[key] = found
             else:
                 seen[key] = found
+        # A hand is told by all values together; what it wrote is always looked at.
+        for key in handwritten({key: each.inside.lines for key, each in seen.items()}):
+            seen[key] = replace(seen[key], signs=(*seen[key].signs, "handwriting"))
         asked = [key for key, each in seen.items() if each.is_open] if self.second else []
         texts = self.second.read_all([(seen[key].inside, seen[key].mask) for key in asked]) if self.second else []
         second = dict(zip(asked, texts, strict=True))

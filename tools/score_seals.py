@@ -107,7 +107,8 @@ def report(rows: Sequence[Row], *, show: bool) -> int:
         found = [row for row in none if row["grey"] == (word == "grey")]
         count(found, f"no seal, {word}")
         breakdown(found, "kind")
-    empty = [row for row in none if row["kind"] == "nothing" and row["wear"] in ("clean", "worn")]
+    # Without colour nobody claims that there is none.
+    empty = [row for row in none if row["kind"] == "nothing" and row["wear"] in ("clean", "worn") and not row["grey"]]
     count(empty, "nothing at all, clean and worn")
     times = [float(str(row["ms"])) for row in rows]
     print(f"judge: median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms")
@@ -129,7 +130,8 @@ def report(rows: Sequence[Row], *, show: bool) -> int:
         wrong += [
             row
             for row in none
-            if row["verdict"] == "present" or (row["kind"] == "nothing" and row["verdict"] != absent)
+            if row["verdict"] == "present"
+            or (row["kind"] == "nothing" and not row["grey"] and row["verdict"] != absent)
         ]
         for row in wrong:
             print({key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()})

@@ -26,9 +26,10 @@ Draw = Callable[[ImageDraw.ImageDraw], object]
 
 
 def picture(draw: Draw, ground: tuple[int, int, int] = WHITE) -> Image.Image:
-    """The seal box with its border and 12 mm around it."""
+    """The seal box with its border and 12 mm around it, and the edge of a required cell, which shows the colours."""
     image = Image.new("RGB", (round(62 * MM), round(58 * MM)), "white")
     pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 0, 62 * MM, 1.5 * MM), fill=YELLOW)
     pen.rectangle(CELL, fill=ground, outline="black", width=3)
     draw(pen)
     return image
@@ -171,6 +172,13 @@ def test_an_empty_box_of_any_colour_is_absent(ground: tuple[int, int, int]) -> N
     assert verdict(nothing, ground) is SealVerdict.ABSENT
 
 
+@pytest.mark.parametrize("draw", [nothing, ring(23, 21, 12, (60, 60, 60))])
+def test_without_colour_absence_is_never_claimed(draw: Draw) -> None:
+    """A grey seal over print cannot be told from print."""
+    grey = picture(draw).convert("L").convert("RGB")
+    assert judge(grey, CELL, MM).verdict is SealVerdict.UNCLEAR
+
+
 def test_dust_is_no_ink() -> None:
     assert (
         verdict(lambda pen: pen.point([(30 * MM + number * 40, 30 * MM) for number in range(3)], "black"))
@@ -232,6 +240,11 @@ def test_a_fingerprint_matches_itself_and_no_other_kind() -> None:
 BOX = Box(300, 100, 410, 200)
 
 
+def page_with_box() -> Drawing:
+    """A page with the seal box, and the fill of a required cell, which shows the colours."""
+    return Drawing().fill(40, 40, 200, 60, "1 1 0.6").cell(*BOX)
+
+
 def stamped(colour: str = "0.8 0.15 0.15", attributes: str = "") -> bytes:
     page = Drawing(attributes=attributes).cell(*BOX)
     page.operations.append(f"q {colour} RG 3 w {page._at(330, 180)} 50 50 re S {page._at(340, 170)} 30 30 re S Q")
@@ -245,12 +258,12 @@ def test_the_place_of_the_mark_is_in_points_from_the_top_left() -> None:
 
 
 def test_an_empty_box_on_a_page_is_absent_and_its_place_is_the_cell() -> None:
-    seal = examine(to_pdf(Drawing().cell(*BOX)), 1, BOX, printed=(), typed=False)
+    seal = examine(to_pdf(page_with_box()), 1, BOX, printed=(), typed=False)
     assert (seal.verdict, seal.box) == (SealVerdict.ABSENT, BOX)
 
 
 def test_text_that_somebody_typed_into_the_box_is_unclear_and_never_absent() -> None:
-    page = to_pdf(Drawing().cell(*BOX, "押印済"))
+    page = to_pdf(page_with_box().text(303, 112, "押印済"))
     typed = Run("押印済", Box(300, 100, 340, 120), 10)
     assert examine(page, 1, BOX, printed=(), typed=True).verdict is SealVerdict.UNCLEAR
     assert examine(page, 1, BOX, printed=(typed,), typed=True).verdict is SealVerdict.UNCLEAR
@@ -258,7 +271,7 @@ def test_text_that_somebody_typed_into_the_box_is_unclear_and_never_absent() -> 
 
 
 def test_big_red_print_is_no_seal() -> None:
-    page = to_pdf(Drawing().cell(*BOX).text(320, 170, "印", 48, colour="1 0 0"))
+    page = to_pdf(page_with_box().text(320, 170, "印", 48, colour="1 0 0"))
     red = Run("印", Box(318, 120, 370, 180), 48, red=True)
     assert examine(page, 1, BOX, printed=(red,), typed=False).verdict is SealVerdict.ABSENT
 
