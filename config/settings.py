@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 SECURITIES = ("tls", "starttls", "plain")
 BUNDLES = ("modern", "legacy")
+ROLES = ("approver", "deputy", "manager")
 
 # The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
 # finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
@@ -28,11 +29,17 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "policy.resubmission_days": (1, 365),
     "policy.lease_minutes": (1, 1_440),
     "policy.cancel_minutes": (0, 10_080),
+    "approval.remind_hours": (1, 1_000),
+    "approval.deputy_hours": (1, 1_000),
+    "approval.manager_hours": (1, 1_000),
+    "approval.form_days": (1, 365),
     "run.poll_seconds": (1, 3_600),
 }
 
 _ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,18})){1,15}")
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+_CLOSED_DAY = re.compile(r"(?:[0-9]{4}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
@@ -55,10 +62,16 @@ class CentreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """One person who may decide. `address` is the address the decision must come from."""
+    """One person who may decide. `address` is the address the decision must come from.
+
+    `role` says when he is asked: an `approver` at once, a `deputy` when those are silent or away, a `manager` last.
+    `deputy` is the address of the one who is asked in his stead while he is away.
+    """
 
     address: str
     name: str
+    role: str = "approver"
+    deputy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,25 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalSettings:
+    """How staff are asked: links in the request, business time, reminders, the daily digest (domain notes E.3).
+
+    Hours are business hours since the request; times are times of day in Japan, `digest_at` empty for no digest. `closed_days` are days beside
+    Saturdays, Sundays and public holidays: `MM-DD` for every year, `YYYY-MM-DD` for one.
+    """
+
+    mailto_links: bool = False
+    remind_hours: int = 4
+    deputy_hours: int = 8
+    manager_hours: int = 16
+    day_begins: str = "09:00"
+    day_ends: str = "17:30"
+    digest_at: str = "09:00"
+    closed_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
+    form_days: int = 7
+
+
+@dataclass(frozen=True, slots=True)
 class FormsSettings:
     """The centre's own application forms, as learnt by `ogis-lra form --learn`: a folder of TOML files, or none."""
 
@@ -151,6 +183,7 @@ class Settings:
     approvers: tuple[Approver, ...]
     ca: CaSettings = field(default_factory=CaSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     forms: FormsSettings = field(default_factory=FormsSettings)
     run: RunSettings = field(default_factory=RunSettings)
     database_url: str = ""
@@ -227,6 +260,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         value = getattr(getattr(settings, block), key)
         if not least <= value <= most:
             yield name, f"{value} is not between {least} and {most}"
+    yield from _approval_faults(settings.approval)
 
 
 def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -240,6 +274,28 @@ def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"{key}.address", f"{address!r} is not a mail address"
     if settings.centre.address.lower() in addresses:
         yield "[[approvers]]", "the centre's own mailbox cannot be an approver"
+
+    known = set(addresses)
+    for approver in settings.approvers:
+        if approver.role not in ROLES:
+            yield "approvers.role", f"{approver.role!r} is not one of {', '.join(ROLES)}"
+        if approver.deputy and approver.deputy.lower() not in known - {approver.address.lower()}:
+            yield "approvers.deputy", f"{approver.deputy!r} is not another approver's address"
+    if all(approver.role != "approver" for approver in settings.approvers):
+        yield "[[approvers]]", "at least one must have the role approver: the others are asked only after those"
+
+
+def _approval_faults(approval: ApprovalSettings) -> Iterator[tuple[str, str]]:
+    for name in ("day_begins", "day_ends", "digest_at"):
+        if not _TIME.fullmatch(getattr(approval, name)) and not (name == "digest_at" and not approval.digest_at):
+            yield f"approval.{name}", f"{getattr(approval, name)!r} is not a time of day such as 09:00"
+    if approval.day_begins >= approval.day_ends:
+        yield "approval.day_ends", "must be later than day_begins"
+    if not approval.remind_hours <= approval.deputy_hours <= approval.manager_hours:
+        yield "approval", "remind_hours, deputy_hours and manager_hours must grow in this order"
+    for day in approval.closed_days:
+        if not _CLOSED_DAY.fullmatch(day):
+            yield "approval.closed_days", f"{day!r} is neither MM-DD nor YYYY-MM-DD"
 
 
 def _read(kind: type, raw: Mapping[str, Any], where: str) -> object:

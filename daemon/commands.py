@@ -18,7 +18,7 @@ from parsers.application import amended
 from parsers.reading import Application
 from parsers.reply import Command, Verb
 
-from . import approval, assessment, cases, letters, registrations, staff_letters, wording
+from . import approval, assessment, cases, letters, orders, registrations, staff_letters, wording
 from .answers import answer
 from .case import Event, State
 from .cases import Case
@@ -26,6 +26,8 @@ from .centre import Centre
 from .planning import JST
 
 Action = Callable[..., None]
+# 却下 取下げ: not refused by us but withdrawn by the applicant, whose mail staff have read.
+WITHDRAWN_WORDS = ("取下げ", "取り下げ", "取下")
 _NO_SUCH_CASE = "該当する案件がありません。"
 
 
@@ -49,6 +51,12 @@ def problem(tx: Connection, centre: Centre, case: Case, command: Command, *, now
 
 
 def _reject(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    if command.argument.strip() in WITHDRAWN_WORDS:
+        case = cases.apply(tx, centre.audit, case, Event.WITHDRAWN, now=now, actor=approver.address)
+        approval.void(tx, case)
+        draft = letters.withdrawn(centre.office, approval.facts_of(case))
+        answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now)
+        return
     case = _resume(tx, centre, case, approver, now)
     case = cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
     approval.void(tx, case)
@@ -115,6 +123,14 @@ def _note(tx: Connection, centre: Centre, case: Case, command: Command, approver
     """The text stands in the decision's row; the case stays as it is."""
 
 
+def _reject_order(
+    tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime
+) -> None:
+    """What staff asked for themselves: nobody outside has heard of it, so nobody is written to."""
+    cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
+    approval.void(tx, case)
+
+
 ACTIONS: Mapping[Verb, Action] = {
     Verb.REJECT: _reject,
     Verb.RETURN: _return,
@@ -126,6 +142,16 @@ ACTIONS: Mapping[Verb, Action] = {
     Verb.CHOOSE: _choose,
     Verb.NOTE: _note,
 }
+
+ORDER_ACTIONS: Mapping[Verb, Action] = {Verb.REJECT: _reject_order, Verb.NOTE: _note}
+
+# After these no request of the case is open any more.
+CLOSING = (Verb.REJECT, Verb.RETURN)
+
+
+def actions_of(case: Case) -> Mapping[Verb, Action]:
+    """What may be said, besides 承認, in answer to a request about this kind of case."""
+    return ORDER_ACTIONS if case.kind in orders.KINDS else ACTIONS
 
 
 # What the confirmation says follows from each command.
@@ -163,6 +189,8 @@ _WORDS: Mapping[Verb, str] = {
 
 def consequences(command: Command) -> tuple[str, ...]:
     """What follows from a command, for its confirmation; after 却下 also what the applicant is told."""
+    if command.verb is Verb.REJECT and command.argument.strip() in WITHDRAWN_WORDS:
+        return ("申請者のお申し出による取下げとして終了し、差出人に通知します。",)
     if command.verb is Verb.REJECT:
         return CONSEQUENCES[command.verb], f"申請者への説明：{letters.rejection_sentence(command.argument)}"
     return (CONSEQUENCES[command.verb],)

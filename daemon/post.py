@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
+from sqlalchemy.engine import RowMapping
 
 from . import envelope, schema, staff_letters
 from .centre import Centre
@@ -99,6 +100,15 @@ def tell_staff(
             now=now,
             case_id=case_id,
         )
+
+
+def letter_of_thread(tx: Connection, message_ids: Sequence[str]) -> RowMapping | None:
+    """The letter of ours that one of these Message-IDs is (its kind, its case); the newest mentioned decides."""
+    for message_id in reversed(message_ids):
+        row = one(tx, select(_letters.c.kind, _letters.c.case_id).where(_letters.c.message_id == message_id))
+        if row is not None:
+            return row
+    return None
 
 
 def case_of_thread(tx: Connection, message_ids: Sequence[str]) -> int | None:

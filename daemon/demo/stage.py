@@ -251,6 +251,8 @@ def settings_for(folder: Path, server: MailServer, **ca: object) -> Settings:
             "smtp": {"host": server.host, "port": server.submission_port, "username": CENTRE},
             "ca": ca,
             "authentication": {"authserv_id": server.authserv_id},
+            # The story jumps over months; a digest for each business day would bury it.
+            "approval": {"digest_at": ""},
             "approvers": [{"address": address, "name": name} for address, name in APPROVERS.items()],
         },
         base=folder,
