@@ -142,8 +142,8 @@ class PolicySettings:
 class ApprovalSettings:
     """How staff are asked: links in the request, business time, reminders, the daily digest (domain notes E.3).
 
-    Hours are business hours since the request; times are times of day in Japan, `digest_at` empty for no digest. `closed_days` are days beside
-    Saturdays, Sundays and public holidays: `MM-DD` for every year, `YYYY-MM-DD` for one.
+    Hours are business hours since the request; times are times of day in Japan; without `digest_at` there is no digest.
+    `closed_days` are days beside Saturdays, Sundays and public holidays: `MM-DD` every year, `YYYY-MM-DD` once.
     """
 
     mailto_links: bool = False

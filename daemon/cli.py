@@ -34,6 +34,7 @@ from . import (
     reading_console,
     register_console,
     service,
+    urgent_console,
 )
 from .centre import wall_clock
 from .console import Answer, Command
@@ -53,7 +54,6 @@ LATER = {
     "release": 3,
     "export": 3,
     "import": 3,
-    "revoke": 4,
     "ca": 5,
     "backup": 7,
     "restore": 7,
@@ -232,6 +232,14 @@ def _parser() -> argparse.ArgumentParser:
     cert = add("cert", certificate_console.cert, "one certificate")
     cert.add_argument("serial", metavar="SERIAL")
     cert.add_argument("--pem", action="store_true", help="print the certificate itself")
+    revoke = add("revoke", urgent_console.revoke, "an urgent revocation, which two approvers decide by mail")
+    revoke.add_argument("serial", metavar="SERIAL", help="a serial number, a registration's id or a case number")
+    revoke.add_argument(
+        "--reason", required=True, metavar="R", help="why, in words; a date at its end: key unsafe since"
+    )
+    revoke.add_argument(
+        "--break-glass", action="store_true", help="revoke at once, without approvers; alarms everybody"
+    )
     crl = add("crl", certificate_console.crl, "the newest CRL")
     crl.add_argument("--publish", action="store_true", help="make a new one now")
     add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")

@@ -27,6 +27,8 @@ from .store import every
 
 _REGISTER_FIELDS = ("company_ja", "company_en", "name_ja", "name_en", "email")
 
+_OTHERS = {"operator": "サーバーの運用担当者（コマンド操作）"}
+
 MakeDraft = Callable[..., Draft]
 
 
@@ -93,7 +95,7 @@ def notes(tx: Connection, centre: Centre, case: Case) -> list[str]:
 def name_of(centre: Centre, address: str) -> str:
     """The name of an approver; what the record holds of somebody who is none any more, or of the operator."""
     approver = centre.settings.approver(address)
-    return approver.name if approver else address
+    return approver.name if approver else _OTHERS.get(address, address)
 
 
 def _differences(centre: Centre, assessment: Assessment) -> list[Difference]:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -67,6 +67,11 @@ def why(typed: str, *, today: date) -> Why | str:
     if not said:
         return "失効の理由も書いてください（例：至急失効 W000001 紛失）。"
     return Why(said[:200], approval_rules.load().reason_of(said).code, since)
+
+
+def begin_of(reason: Why) -> datetime | None:
+    """The invalidity date of RFC 5280 section 5.3.2: the beginning, in Japan, of the day that was named."""
+    return datetime.combine(reason.invalid_since, time(0), JST) if reason.invalid_since else None
 
 
 def aim(tx: Connection, centre: Centre, number: str, *, now: datetime) -> Aim | str:
