@@ -18,6 +18,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 SECURITIES = ("tls", "starttls", "plain")
 BUNDLES = ("modern", "legacy")
 ROLES = ("approver", "deputy", "manager")
+# The ways to know that a mail is an approver's (SPEC 2.1); what each proves stands in `parsers.authentication`.
+METHODS = ("login", "results", "dkim", "smime", "tenant")
 
 # The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
 # finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
@@ -40,6 +42,10 @@ _ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,18})){1,15}")
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _CLOSED_DAY = re.compile(r"(?:[0-9]{4}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
+_FINGERPRINT = re.compile(r"(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}", re.IGNORECASE)
+_DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
+_HOST = re.compile(r"\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
+_HEADER_RULE = re.compile(r"[!-9;-~]+\s*:\s*\S.*")
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
@@ -66,12 +72,20 @@ class Approver:
 
     `role` says when he is asked: an `approver` at once, a `deputy` when those are silent or away, a `manager` last.
     `deputy` is the address of the one who is asked in his stead while he is away.
+
+    `methods` are the ways in which his mail may be known for his, any one of them; `dkim_domains` may sign for him in
+    place of the domain of his address; `certificates` (SHA-256 fingerprints) pin his S/MIME certificates; `signature`
+    is the block of lines that his mail program puts below what he writes.
     """
 
     address: str
     name: str
     role: str = "approver"
     deputy: str = ""
+    methods: tuple[str, ...] = ("login",)
+    dkim_domains: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +117,19 @@ class SmtpSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationSettings:
-    """Whose Authentication-Results we believe (RFC 8601): our own mail server's authserv-id, nobody else's."""
+    """What replies are judged by. `authserv_id`: whose Authentication-Results we believe (RFC 8601), nobody else's.
+
+    `tenant_headers` (`Name: value`) and `tenant_hosts` are the tenant rule; `resolvers` the name servers (address or
+    address:port) asked for DKIM keys, by default the system's; `smime_roots` a PEM file of trusted roots, by default
+    our own root; `smime_crls` a folder of CRLs of other authorities.
+    """
 
     authserv_id: str
+    resolvers: tuple[str, ...] = ()
+    smime_roots: str = ""
+    smime_crls: str = ""
+    tenant_headers: tuple[str, ...] = ()
+    tenant_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +243,11 @@ def build(raw: Mapping[str, Any], *, base: Path, source: str = "settings") -> Se
         data_dir=(base / settings.data_dir).absolute(),
         credentials_dir=_absolute(base, settings.credentials_dir),
         forms=dataclasses.replace(settings.forms, folder=_absolute(base, settings.forms.folder)),
+        authentication=dataclasses.replace(
+            settings.authentication,
+            smime_roots=_absolute(base, settings.authentication.smime_roots),
+            smime_crls=_absolute(base, settings.authentication.smime_crls),
+        ),
         mailbox=dataclasses.replace(settings.mailbox, ca_file=_absolute(base, settings.mailbox.ca_file)),
         smtp=dataclasses.replace(settings.smtp, ca_file=_absolute(base, settings.smtp.ca_file)),
     )
@@ -237,6 +266,7 @@ def _check(settings: Settings, source: str) -> None:
 def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """Every option that cannot work, and why."""
     yield from _people_faults(settings)
+    yield from _proof_faults(settings)
     if not settings.authentication.authserv_id.strip():
         yield "authentication.authserv_id", "must not be empty: any stamp would count as ours"
     if _PASSWORD_IN_URL.search(settings.database_url):
@@ -296,6 +326,27 @@ def _approval_faults(approval: ApprovalSettings) -> Iterator[tuple[str, str]]:
     for day in approval.closed_days:
         if not _CLOSED_DAY.fullmatch(day):
             yield "approval.closed_days", f"{day!r} is neither MM-DD nor YYYY-MM-DD"
+
+
+def _proof_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is wrong with the ways in which approvers are known."""
+    for approver in settings.approvers:
+        unknown = [method for method in approver.methods if method not in METHODS]
+        if unknown or not approver.methods or len(set(approver.methods)) < len(approver.methods):
+            yield f"approvers.methods of {approver.address}", f"must be one or more of {', '.join(METHODS)}, each once"
+        if wrong := [pin for pin in approver.certificates if not _FINGERPRINT.fullmatch(pin)]:
+            yield "approvers.certificates", f"{wrong[0]!r} is not a SHA-256 fingerprint (64 hexadecimal digits)"
+        if wrong := [domain for domain in approver.dkim_domains if not _DOMAIN.fullmatch(domain)]:
+            yield "approvers.dkim_domains", f"{wrong[0]!r} is not a domain"
+    proof = settings.authentication
+    if wrong := [rule for rule in proof.tenant_headers if not _HEADER_RULE.fullmatch(rule)]:
+        yield "authentication.tenant_headers", f"{wrong[0]!r} is not of the form `Name: value`"
+    if wrong := [host for host in proof.tenant_hosts if not _HOST.fullmatch(host)]:
+        yield "authentication.tenant_hosts", f"{wrong[0]!r} is not a host name, or a domain that begins with a dot"
+    if any("tenant" in approver.methods for approver in settings.approvers) and not (
+        proof.tenant_headers and proof.tenant_hosts
+    ):
+        yield "authentication", "an approver has the method tenant, so tenant_headers and tenant_hosts are needed"
 
 
 def _read(kind: type, raw: Mapping[str, Any], where: str) -> object:

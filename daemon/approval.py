@@ -33,9 +33,11 @@ __all__ = [
     "RECALL",
     "ask",
     "ask_besides",
+    "code_of",
     "correctors",
     "facts_of",
     "find",
+    "get",
     "given",
     "make_recall",
     "may_decide",
@@ -56,6 +58,17 @@ _TOKEN_BYTES = 16
 def token_hash(centre: Centre, token: str) -> str:
     """The keyed hash under which a token is known; without the key a stolen database opens no request."""
     return hmac.new(centre.token_key, token.strip().upper().encode(), "sha256").hexdigest()
+
+
+def code_of(centre: Centre, request_token_hash: str, digest: str) -> str:
+    """The short form of the digest that a request shows, so that a signed reply names what it decides.
+
+    Keyed and bound to the one request: the same application asked about anew, or another approver, has another code.
+    80 bits in base32, in groups of four.
+    """
+    key = hmac.new(centre.token_key, f"code:{request_token_hash}:{digest}".encode(), "sha256").digest()
+    letters = base64.b32encode(key[:10]).decode()
+    return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))
 
 
 def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
@@ -140,7 +153,8 @@ def _send(
     expires = now + timedelta(days=centre.settings.policy.request_days)
     for index, approver in enumerate(asked, before + 1):
         token, request_id = _token(tx, centre, case, approver, now=now, expires=expires, number=number)
-        draft = make(token=token, approver_index=f"{index}/{before + len(asked)}", expires_at=expires)
+        code = code_of(centre, token_hash(centre, token), case.digest)
+        draft = make(token=token, code=code, approver_index=f"{index}/{before + len(asked)}", expires_at=expires)
         post.queue(
             tx,
             centre,
@@ -197,6 +211,11 @@ def may_decide(centre: Centre, parties: frozenset[str]) -> list[Approver]:
 def find(tx: Connection, centre: Centre, token: str) -> RowMapping | None:
     """The request a token belongs to, whatever its state."""
     return one(tx, select(_requests).where(_requests.c.token_hash == token_hash(centre, token)))
+
+
+def get(tx: Connection, request_id: int) -> RowMapping | None:
+    """The request of that number."""
+    return one(tx, select(_requests).where(_requests.c.id == request_id))
 
 
 def open_requests(tx: Connection, case: Case) -> Sequence[RowMapping]:

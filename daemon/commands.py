@@ -184,6 +184,8 @@ _WORDS: Mapping[Verb, str] = {
     Verb.LIST: "一覧",
     Verb.SHOW: "照会",
     Verb.HELP: "ヘルプ",
+    Verb.HAND_OVER: "引継ぎ",
+    Verb.ABSENCE: "不在",
 }
 
 
@@ -275,6 +277,10 @@ def _help(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
         "",
         "新しいメールでは、次の操作ができます。",
         "一覧 ／ 照会 受付番号 ／ ヘルプ",
+        "（至急失効）至急失効 登録番号・受付番号・シリアル番号 理由",
+        "（不在の登録）不在 7/22-7/26 代理 名前　（終えるとき）不在 終了",
+        "",
+        "「判断を承りました」のメールへの返信では、実行前に限り「取消」ができます。",
     ]
 
 

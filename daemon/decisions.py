@@ -78,10 +78,11 @@ def confirm(
     tx, centre, now = reply.tx, reply.centre, reply.now
     case = cases.get(tx, decision.case.id)
     for approver in centre.settings.approvers:
-        token = None
+        token, code = None, ""
         if recall:
             expires = max(recall.until or now, now + timedelta(days=centre.settings.policy.request_days))
             token = approval.make_recall(tx, centre, case, approver, now=now, expires=expires)
+            code = approval.code_of(centre, approval.token_hash(centre, token), case.digest)
         draft = staff_letters.decision_recorded(
             centre.office,
             approval.facts_of(case),
@@ -89,6 +90,7 @@ def confirm(
             at=now,
             outcome=(*outcome, *(_FREED if approver.address.lower() in freed else ())),
             token=token,
+            code=code,
             undo_until=recall.until if recall else None,
         )
         key = f"staff:decision:{reply.row.id}:{approver.address.lower()}"

@@ -14,7 +14,7 @@ from ca import register
 from config.settings import Approver
 from parsers.reply import Verb
 
-from . import approval, business_time, cases, leaves, orders, post, registrations, schema, staff_letters
+from . import approval, business_time, cases, digest_letters, leaves, orders, post, registrations, schema
 from .case import State
 from .case_facts import KIND_WORDS
 from .cases import Case
@@ -55,7 +55,7 @@ def _send(centre: Centre, approver: Approver) -> int:
     now = centre.clock()
     with centre.store.transaction() as tx:
         mine, others = waiting(tx, centre, approver), sections(tx, centre, now=now)
-        draft = staff_letters.daily_digest(
+        draft = digest_letters.daily_digest(
             centre.office,
             day=now.astimezone(JST).date(),
             waiting=len(mine),

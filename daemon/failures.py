@@ -39,6 +39,7 @@ class Kind(StrEnum):
     MAILBOX_LOGIN = "mailbox_login"
     MAILBOX_CERTIFICATE = "mailbox_certificate"
     MAILBOX_FOLDER = "mailbox_folder"
+    NAME_SERVER_UNAVAILABLE = "name_server_unavailable"
     TRANSPORT_UNAVAILABLE = "transport_unavailable"
     TRANSPORT_LOGIN = "transport_login"
     TRANSPORT_CERTIFICATE = "transport_certificate"
@@ -79,6 +80,9 @@ TABLE: dict[Kind, Row] = {
     ),
     Kind.MAILBOX_FOLDER: Row(
         Consequence.ALARM, "The IMAP server refuses to open or create a folder.", timedelta(minutes=15)
+    ),
+    Kind.NAME_SERVER_UNAVAILABLE: Row(
+        Consequence.RETRY, "No name server answers; a reply signed by DKIM waits for its key.", timedelta(minutes=1)
     ),
     Kind.TRANSPORT_UNAVAILABLE: Row(
         Consequence.RETRY,
@@ -137,6 +141,13 @@ class MailboxUnavailable(Failure):
 
 class MailboxRefused(Failure):
     """The IMAP server's answer will stay the same until the operator acts: login, certificate, folder."""
+
+
+class NameServerUnavailable(Failure):
+    """No name server answered: temporary."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(Kind.NAME_SERVER_UNAVAILABLE, detail)
 
 
 class TransportUnavailable(Failure):

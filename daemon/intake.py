@@ -15,9 +15,9 @@ from parsers.errors import ParseError, ParseKind
 from parsers.mail import DocumentKind, Mail, documents, kind_of, open_mail
 from parsers.reading import Problem, Reading
 
-from . import ledger, post
+from . import ledger, post, proof
 from .centre import Centre
-from .failures import MailboxUnavailable
+from .failures import MailboxUnavailable, NameServerUnavailable
 from .guard import attempt
 from .imap import Mailbox
 from .ledger import MailRow, Place
@@ -76,8 +76,8 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
         ledger.count_attempt(tx, row)
     try:
         _consider(centre, row, now)
-    except (OSError, OperationalError):
-        # The disk or the database is in trouble, not the mail: this attempt does not count against it.
+    except (OSError, OperationalError, NameServerUnavailable):
+        # The disk, the database or the name server is in trouble, not the mail: this attempt does not count against it.
         with centre.store.transaction() as tx:
             ledger.forget_attempt(tx, row)
         raise
@@ -85,10 +85,12 @@ def _read_one(centre: Centre, row: MailRow) -> bool:
 
 
 def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
-    mail = open_mail(centre.blobs.get(row.digest))
+    raw = centre.blobs.get(row.digest)
+    mail = open_mail(raw)
+    verdict = proof.weigh(centre, raw, mail, now=now)
     opened = _open_documents(centre, mail, row)
     with centre.store.transaction() as tx:
-        outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail)), now=now)
+        outcome = receive(tx, centre, Delivery(row, mail, opened, own=_is_own(centre, mail), verdict=verdict), now=now)
         settings = centre.settings.mailbox
         ledger.settle(
             tx,

@@ -22,7 +22,7 @@ from ca.issue import IssuanceRequest
 from ca.names import Subject
 from ca.signer import Signer
 
-from . import approval, cases, completion, matter, post, reach, registrations, schema
+from . import approval, binding, cases, completion, matter, post, reach, registrations, schema
 from .case import CaseKind, Event, State
 from .cases import Case, TaskRow
 from .centre import Centre
@@ -79,7 +79,7 @@ def _start(centre: Centre, case_id: int) -> None:
             cases.add_tasks(tx, case, (Task(TaskKind.ISSUE, case.registration_id),))
             return
         found = matter.look(tx, centre, case, now=now)
-        reason = _unsound(tx, case, found.digest, found.plan.quorum)
+        reason = _unsound(tx, centre, case, found.digest, found.plan.quorum, now=now)
         if reason is not None:
             _log.warning("case %s: the approval does not hold any more (%s)", case.number, reason)
             case = cases.apply(
@@ -112,18 +112,17 @@ def _pausing(centre: Centre, case: Case, now: datetime) -> bool:
     return case.accepted_at is not None and now < case.accepted_at + pause
 
 
-def _unsound(tx: Connection, case: Case, digest: str, quorum: int) -> str | None:
-    """Why the approvals of a case do not carry it: checked by the issuer itself, whatever `replies` did (SPEC 2.1)."""
+def _unsound(tx: Connection, centre: Centre, case: Case, digest: str, quorum: int, *, now: datetime) -> str | None:
+    """Why the approvals of a case do not carry it: checked by the issuer itself, whatever `replies` did (SPEC 2.1).
+
+    The mail of each approval is judged again from its stored octets, so that a row alone approves nothing.
+    """
     if digest != case.digest:
         return "digest_changed"
     rows = approval.given(tx, case)
     needed = max([quorum, *(row["quorum"] for row in rows)])
-    sound = {
-        row["approver"].lower() for row in rows if row["evidence"].get("method") and row["evidence"].get("identity")
-    }
-    if not enough(sound, needed, approval.correctors(tx, case)):
-        return "quorum_missing"
-    return None
+    sound = {row["approver"].lower() for row in rows if binding.carries(tx, centre, case, row, now=now)}
+    return None if enough(sound, needed, approval.correctors(tx, case)) else "quorum_missing"
 
 
 def _carry_out(centre: Centre, case_id: int) -> bool:

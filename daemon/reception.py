@@ -41,7 +41,7 @@ def receive(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetime
     if delivery.own and not delivery.opened:
         return Outcome("own_mail", for_staff=True)
     if replies.concerns_decision(centre, mail) and not delivery.is_report:
-        name = replies.handle(tx, centre, mail, delivery.row, now=now)
+        name = replies.handle(tx, centre, mail, delivery.row, delivery.verdict, now=now)
         return Outcome(name, for_staff=name.startswith("refused"))
     if delivery.forms():
         outcome = _take_forms(tx, centre, delivery, now=now)

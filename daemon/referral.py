@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from parsers.authentication import Verdict
 from parsers.mail import Attachment, Mail, explain
 from parsers.reading import Application, Problem, Reading
 
@@ -45,12 +46,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One mail with everything that was read from it; `own` when it claims to come from our own address."""
+    """One mail with everything that was read from it; `own` when it claims to come from our own address; `verdict` on
+    who sent it, where it claims to be an approver's."""
 
     row: MailRow
     mail: Mail
     opened: tuple[Opened, ...]
     own: bool = False
+    verdict: Verdict | None = None
 
     @property
     def sender(self) -> str:

@@ -1,8 +1,9 @@
 """Step 4, second half: a staff reply becomes a decision, or is refused, or is asked back (SPEC 2.1).
 
 A decision counts only if all hold: one From address that is the approver the request was made to; the mail is
-authenticated by our own server's stamp; the token is that request's, open and in time; the digest of what was shown is
-still the digest of the case as it is now; and the own words of the reply are exactly one command.
+authenticated in a way configured for him (`parsers.authentication`); the token is that request's, open and in time; the
+digest of what was shown is still the digest of the case as it is now; and the own words of the reply are exactly one
+command.
 Promises: a refused attempt changes nothing, is logged and told to all staff; an unclear reply changes nothing and is
 answered with what was understood. Each mail decides at most once (unique key on `decisions.mail_id`).
 What needs no token: a command that only reads, and one that names its target (`staff_orders`), which decides nothing
@@ -18,17 +19,19 @@ from sqlalchemy import Connection, select
 from sqlalchemy.engine import RowMapping
 
 from config.settings import Approver
-from parsers import authentication
-from parsers.authentication import Evidence
+from parsers.authentication import Verdict
 from parsers.mail import Mail, documents
-from parsers.reply import Command, Unclear, Verb, find_token, read_command
+from parsers.reply import Command, Unclear, Verb, find_token
 
 from . import (
     approval,
+    binding,
     cases,
     commands,
+    delegation,
     matter,
     post,
+    proof,
     request_letters,
     schema,
     staff_letters,
@@ -56,8 +59,8 @@ def concerns_decision(centre: Centre, mail: Mail) -> bool:
     return (from_approver or has_token) and (not documents(mail) or (from_approver and has_token))
 
 
-def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: datetime) -> str:
-    """Act on one staff mail; returns the name of its outcome."""
+def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, verdict: Verdict | None, *, now: datetime) -> str:
+    """Act on one staff mail; returns the name of its outcome. `verdict` is that of `proof.weigh` at receipt."""
     if mail.automatic is not None:
         # Out-of-office replies quote the request with its token: never a decision, and never answered.
         centre.audit.append(tx, "automatic_reply", at=now, actor="system", mail=row.id)
@@ -65,14 +68,13 @@ def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: dat
     token = find_token(mail)
     request = approval.find(tx, centre, token) if token else None
     case = cases.get(tx, request["case_id"]) if request else None
-    evidence = authentication.judge(mail, authserv_id=centre.settings.authentication.authserv_id)
-    reply = Reply(tx, centre, mail, row, now, evidence, case)
+    reply = Reply(tx, centre, mail, row, now, verdict, case)
     approver = _approver(centre, mail)
-    if refusal := _refuse_sender(mail, approver, evidence):
+    if refusal := _refuse_sender(mail, approver, verdict):
         return refuse(reply, refusal)
-    if approver is None:  # `_refuse_sender` has refused this already; the type checker cannot know
+    if approver is None or verdict is None:  # refused above already; the type checker cannot know
         raise ValueError("an unknown sender was not refused")
-    words = read_command(mail.text)
+    words = proof.words(centre, approver, verdict, now=now)
     if isinstance(words, Command) and words.verb in commands.READING:
         return _tell(reply, approver, words)
     if isinstance(words, Command) and staff_orders.names_its_target(words):
@@ -92,6 +94,8 @@ def _answer_request(reply: Reply, request: RowMapping, case: Case, approver: App
         return ask_back(reply, approver, words, words.reason)
     if words.verb in staff_orders.ORDERS:
         return _order(reply, approver, words)
+    if words.verb is Verb.HAND_OVER and request["purpose"] == approval.DECISION:
+        return _hand_over(Decision(reply, case, request, approver, words))
     decision = Decision(reply, case, request, approver, words)
     return _take_back(decision) if request["purpose"] == approval.RECALL else _decide(decision)
 
@@ -178,6 +182,18 @@ def _take_back(decision: Decision) -> str:
     return f"decision_{command.verb.value}"
 
 
+def _hand_over(decision: Decision) -> str:
+    reply, command = decision.reply, decision.command
+    outcome = delegation.hand_over(
+        reply.tx, reply.centre, decision.case, decision.request, decision.approver, command.argument, now=reply.now
+    )
+    if isinstance(outcome, str):
+        return ask_back(reply, decision.approver, command, outcome)
+    record(decision, quorum=1)
+    confirm(decision, outcome)
+    return "decision_hand_over"
+
+
 def _order(reply: Reply, approver: Approver, command: Command) -> str:
     """Something that staff ask for by themselves: it names its target, or means the case it answers."""
     done = staff_orders.carry_out(reply, approver, command)
@@ -209,13 +225,13 @@ _NO_REQUEST: Mapping[str, str] = {
 }
 
 
-def _refuse_sender(mail: Mail, approver: Approver | None, evidence: Evidence) -> Refusal | None:
+def _refuse_sender(mail: Mail, approver: Approver | None, verdict: Verdict | None) -> Refusal | None:
     if mail.suspicions:
         return Refusal("suspicious_mail", "差出人の表記に不審な点があります。")
-    if approver is None:
+    if approver is None or verdict is None:
         return Refusal("not_an_approver", "承認者として登録されていない差出人です。")
-    if not evidence.accepted:
-        return Refusal("not_authenticated", f"差出人を確認できません（{evidence.reason}）。")
+    if not verdict.accepted:
+        return Refusal("not_authenticated", f"差出人を確認できません（{verdict.reason}）。", detail=verdict.code)
     return None
 
 
@@ -223,6 +239,8 @@ def _refuse_request(reply: Reply, request: RowMapping, case: Case, approver: App
     tx, centre, now = reply.tx, reply.centre, reply.now
     if request["approver"].lower() != approver.address.lower():
         return Refusal("token_of_another", "別の承認者あての依頼への返信です。")
+    if reply.verdict is not None and not binding.is_bound(centre, case, request, reply.verdict):
+        return _NOT_BOUND
     waiting = case.state in (State.AWAITING_DECISION, State.ON_HOLD)
     if request["state"] != "open":
         refusal = _CLOSED_REQUESTS[request["state"]]
@@ -256,6 +274,10 @@ def _decided(reply: Reply, case: Case) -> str:
     return f"この案件は、{who}さんの「{what}」（{wording.japanese_time(rows[0]['decided_at'])}）で決定済みです。"
 
 
+_NOT_BOUND = Refusal(
+    "signature_not_bound",
+    "署名された本文に、この依頼の受付番号と確認コードがありません。依頼メールを引用したままご返信ください。",
+)
 _CLOSED_REQUESTS = {
     "used": Refusal(
         "token_used", "この依頼にはすでに回答をいただいています。取り消すには、確認のメールに「取消」とご返信ください。"

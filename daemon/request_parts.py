@@ -72,13 +72,15 @@ def counts(found: Sequence[Finding]) -> str:
 
 
 def facts(
-    case: CaseFacts, expires_at: datetime, approver_index: str, quorum: int, reasons: Sequence[str]
+    case: CaseFacts, expires_at: datetime, approver_index: str, quorum: int, reasons: Sequence[str], code: str = ""
 ) -> Iterator[str]:
     """Number, arrival, term, and how many must approve. ValueError unless `approver_index` looks like 1/2."""
     index, slash, total = approver_index.partition("/")
     if not (slash and index.isdecimal() and total.isdecimal()):
         raise ValueError("approver_index must look like 1/2")
     yield f"受付番号：{case.number}"
+    if code:
+        yield f"確認コード：{code}"
     yield f"受領日時：{wording.japanese_time(case.arrived_at)}"
     yield f"期限：{wording.japanese_time(expires_at)}"
     yield "　（過ぎると無効になり、あらためてお送りします）"

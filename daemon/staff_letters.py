@@ -8,7 +8,7 @@ these letters is a command by itself, since every reply quotes them.
 import re
 import urllib.parse
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 from parsers.bodies import MARKER
 from parsers.reading import Application, Finding
@@ -25,7 +25,6 @@ __all__ = [
     "Difference",
     "approval_reminder",
     "approval_request",
-    "daily_digest",
     "decision_recorded",
     "decision_refused",
     "order_request",
@@ -46,6 +45,7 @@ _MEANINGS = {
     Verb.CHANGE_TYPE: "申請種別を直します",
     Verb.WISHED_DATE: "失効希望日を直します",
     Verb.CHOOSE: "対象の登録を選びます",
+    Verb.HAND_OVER: "ほかの承認者に引き継ぎます",
     Verb.NOTE: "社内用の記録（折り返し電話の結果など）を残します",
     Verb.HELP: "指示の一覧をお送りします",
 }
@@ -55,7 +55,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,55}")
 
 
 # What answers a request that staff themselves set off; anything else would need a form.
-ORDER_VERBS = frozenset({Verb.APPROVE, Verb.REJECT, Verb.NOTE, Verb.HELP})
+ORDER_VERBS = frozenset({Verb.APPROVE, Verb.REJECT, Verb.HAND_OVER, Verb.NOTE, Verb.HELP})
 
 
 def request_commands(verbs: Collection[Verb] = tuple(_MEANINGS)) -> tuple[str, ...]:
@@ -94,6 +94,7 @@ def approval_request(
     expires_at: datetime,
     findings: Sequence[Finding] | None = None,
     blocked: Sequence[str] = (),
+    code: str = "",
     quorum: int = 1,
     quorum_reasons: Sequence[str] = (),
     register_differences: Sequence[Difference] = (),
@@ -125,7 +126,7 @@ def approval_request(
             "token": token,
             "verdict": request_parts.verdict(application, found, blocked, len(register_differences)),
             "links": "\n".join(_links(office, token)) if links else "",
-            "facts": "\n".join(request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons)),
+            "facts": "\n".join(request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons, code)),
             "plan": _bullets(plan) or _NOTHING,
             "findings": "\n".join(
                 [
@@ -162,6 +163,7 @@ def order_request(
     opened_by: str,
     opened_at: datetime,
     blocked: Sequence[str] = (),
+    code: str = "",
     quorum: int = 2,
     quorum_reasons: Sequence[str] = (),
     notes: Sequence[str] = (),
@@ -187,7 +189,7 @@ def order_request(
                 [
                     f"依頼した方：{wording.one_line(opened_by)}",
                     f"依頼日時：{wording.japanese_time(opened_at)}",
-                    *request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons),
+                    *request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons, code),
                 ]
             ),
             "plan": _bullets(plan) or _NOTHING,
@@ -197,27 +199,6 @@ def order_request(
         },
     )
     return _draft(LetterKind.ORDER_REQUEST, setting, office, token=token)
-
-
-def daily_digest(office: Office, *, day: date, waiting: int, sections: Sequence[tuple[str, Sequence[str]]]) -> Draft:
-    """日報 (E.3): what waits and what is due, by headings; those without an entry are told in one line. No token."""
-    empty = [heading for heading, lines in sections if not lines]
-    shown = [f"■ {heading}（{len(lines)}件）\n{_bullets(lines)}" for heading, lines in sections if lines]
-    if empty:
-        shown.append("該当なし：" + "、".join(empty))
-    setting = wording.fill(
-        LetterKind.DAILY_DIGEST,
-        office,
-        {
-            "day": wording.japanese_date(day),
-            "waiting": str(waiting),
-            "summary": f"ご判断をお待ちしている案件：{waiting}件"
-            if waiting
-            else "ご判断をお待ちしている案件はありません。",
-            "sections": "\n\n".join(shown),
-        },
-    )
-    return _draft(LetterKind.DAILY_DIGEST, setting, office)
 
 
 def _links(office: Office, token: str) -> Iterator[str]:
@@ -253,6 +234,7 @@ def decision_recorded(
     at: datetime,
     outcome: Sequence[str] = (),
     token: str | None = None,
+    code: str = "",
     undo_until: datetime | None = None,
 ) -> Draft:
     """The confirmation of a decision: what was recorded, what follows, and how to take it back while that is possible.
@@ -265,7 +247,7 @@ def decision_recorded(
         until = f"{wording.japanese_time(undo_until)}まで、" if undo_until else "実行されるまでは、"
         undo = (
             f"■ 取り消すには\n{until}このメールに返信し、\n本文の先頭に「取消」とだけ書いてください。\n"
-            "実行後の失効は、元に戻すことができません。"
+            "実行後の失効は、元に戻すことができません。" + (f"\n確認コード：{code}" if code else "")
         )
     setting = wording.fill(
         LetterKind.DECISION_RECORDED,

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from config.settings import Approver
-from parsers.authentication import Evidence
+from parsers.authentication import Verdict
 from parsers.mail import Mail
 from parsers.reply import Command, Unclear, find_case_number
 
@@ -24,10 +24,12 @@ from .letters import Draft
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an attempt does not count: a code for the log, a Japanese sentence for staff."""
+    """Why an attempt does not count: a code for the log, a Japanese sentence for staff, and for the log the code of
+    the verdict on its sender where that is the reason."""
 
     code: str
     reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,14 @@ class Reply:
     mail: Mail
     row: MailRow
     now: datetime
-    evidence: Evidence
+    verdict: Verdict | None
     case: Case | None
 
 
 def evidence_of(reply: Reply) -> dict[str, Any]:
     """What shows later, to the issuer and to an auditor, why this mail was believed."""
     return {
-        "method": reply.evidence.method,
-        "identity": reply.evidence.identity,
+        **(reply.verdict.evidence if reply.verdict else {}),
         "message_id": reply.mail.message_id,
         "mail_digest": reply.row.digest,
     }
@@ -63,6 +64,7 @@ def refuse(reply: Reply, refusal: Refusal) -> str:
         actor="unknown",
         case_id=case_id,
         reason=refusal.code,
+        **({"detail": refusal.detail} if refusal.detail else {}),
         mail=reply.row.id,
     )
     draft = staff_letters.decision_refused(

@@ -1,240 +1,257 @@
-"""Who stands behind a staff reply: the reading of our own server's Authentication-Results field (RFC 8601).
+"""Who stands behind a staff reply: the one verdict on a mail, by the ways that are configured for its approver.
 
-Trusts: the one field that bears our configured authserv-id and stands above the first Received field (`Mail.results`).
-Promises: a field is read by its grammar, comments and quoted strings included, so that no text inside one passes for a
-result; nothing, or more than one, or anything malformed under our id, is refused.
-Weak: DKIM results are read and named but not yet accepted; that needs the check of `h=` (SPEC 2.1).
+The ways (SPEC 2.1, `config.settings.METHODS`): `login` and `results`, a stamp of our own server (RFC 8601) for an
+authenticated login or for a DKIM signature that covers enough; `dkim`, a signature verified here on the raw octets;
+`smime`, a signed body; `tenant`, header fields that only the operator's own server can have set.
+Trusts: the stamp that bears our configured authserv-id above the first Received field; the DNS answers, roots and CRLs
+handed in. Promises: pure, never raises; nothing that is missing, doubled, malformed or undecided is accepted; one way
+that holds is enough, and a way that is not configured is never tried.
 """
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
-from parsers.headers import read_comment, read_quoted
+from config.settings import Approver, AuthenticationSettings
+from parsers import dkim, dkim_reports, smime, tenancy
+from parsers.dkim_message import UnsoundError, Wire, split
 from parsers.mail import Mail
+from parsers.reply import find_token, signed_recipients, signed_tokens
+from parsers.smime_chain import Trust, fingerprint
+from parsers.stamps import Stamp, stamps_of
+from parsers.verdicts import REASONS
+
+__all__ = ["Facts", "Verdict", "binds", "judge", "questions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """The verdict on a sender. `method` and `identity` are what the stamp shows (`auth` and the login, `dkim` and the
-    domain), also where it is not accepted; `reason` is a Japanese clause for staff, `code` the same for the log."""
+class Verdict:
+    """What is known about the sender of a mail.
+
+    `method` is the way that was proven, or the way whose refusal is told; `identity` what it proves (an address, a
+    domain, a certificate); `reason` a Japanese clause for staff, `code` the same for the log. `text`: the words that
+    were authenticated, from which alone a command may be read. `evidence` can be written as JSON, and `judge` comes to
+    the same verdict again from the mail and from it.
+    """
 
     accepted: bool
     method: str
     identity: str
     reason: str
-    code: str = ""
+    code: str
+    text: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One resinfo: `method`=`result`, and its properties as (ptype.property, value), names in lower case."""
+class Facts:
+    """What a verdict needs from the world: the time of receipt, our own address, TXT records by DNS name, what
+    certificates are judged by."""
 
-    method: str
-    result: str
-    properties: tuple[tuple[str, str], ...] = ()
-
-    def values(self, name: str) -> tuple[str, ...]:
-        """Every value of the property `ptype.property`."""
-        return tuple(value for key, value in self.properties if key == name)
+    now: datetime
+    mailbox: str
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """One Authentication-Results field."""
+class _Question:
+    """One mail and everything it is judged by."""
 
-    authserv_id: str
-    results: tuple[Result, ...]
-
-
-class MalformedError(ValueError):
-    """A field that does not follow the grammar of RFC 8601 section 2.2."""
-
-
-# RFC 2045 section 5.1, with the letters beyond ASCII of RFC 8616.
-_TOKEN = re.compile(r"[^\s()<>@,;:\\\"/\[\]?=\x00-\x1f\x7f]+")
-# Keyword of RFC 5321 (Ldh-str), with the underscore that `smtp.rcpt_to` and others have in the field.
-_KEYWORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", re.ASCII)
-# A bare property value: an address, a domain, or the base64 of a signature, which real servers leave unquoted.
-_BARE_VALUE = re.compile(r"[^\s()<>,;\\\"\x00-\x1f\x7f]+")
-_LOCAL_REST = re.compile(r"@[^\s()<>@,;:\\\"\x00-\x1f\x7f]+")
+    wire: Wire
+    mail: Mail
+    approver: Approver
+    settings: AuthenticationSettings
+    facts: Facts
 
 
-@dataclass(slots=True)
-class _Reader:
-    """A place in the text of one field; every step either moves on or raises MalformedError."""
-
-    text: str
-    at: int = 0
-
-    def skip(self) -> None:
-        """Blanks and comments (CFWS)."""
-        while self.at < len(self.text):
-            if self.text[self.at] == "(":
-                _, self.at = read_comment(self.text, self.at)
-                if self.at > len(self.text):
-                    raise MalformedError("a comment is not closed")
-            elif self.text[self.at] in " \t\r\n":
-                self.at += 1
-            else:
-                return
-
-    def ended(self) -> bool:
-        self.skip()
-        return self.at >= len(self.text)
-
-    def take(self, pattern: re.Pattern[str]) -> str:
-        self.skip()
-        found = pattern.match(self.text, self.at)
-        if not found:
-            raise MalformedError("a word is missing")
-        self.at = found.end()
-        return found.group()
-
-    def accept(self, char: str) -> bool:
-        self.skip()
-        if self.text.startswith(char, self.at):
-            self.at += 1
-            return True
-        return False
-
-    def expect(self, char: str) -> None:
-        if not self.accept(char):
-            raise MalformedError("a mark is missing")
-
-    def quoted(self) -> str | None:
-        self.skip()
-        if not self.text.startswith('"', self.at):
-            return None
-        content, self.at = read_quoted(self.text, self.at)
-        if self.at > len(self.text):
-            raise MalformedError("a quoted string is not closed")
-        return content
-
-    def value(self) -> str:
-        """A token or a quoted string."""
-        quoted = self.quoted()
-        return self.take(_TOKEN) if quoted is None else quoted
-
-    def property_value(self) -> str:
-        """A pvalue: a value, a domain or an address, whose local part may be quoted."""
-        quoted = self.quoted()
-        if quoted is None:
-            return self.take(_BARE_VALUE)
-        rest = _LOCAL_REST.match(self.text, self.at)
-        if not rest:
-            return quoted
-        self.at = rest.end()
-        # A local part that needed its quotes keeps them: it is part of the address.
-        return f'"{quoted}"{rest.group()}' if not re.fullmatch(r"[^\s\"\\()<>@,;:]+", quoted) else quoted + rest.group()
+def questions(raw: bytes, approver: Approver) -> tuple[str, ...]:
+    """The DNS names whose TXT records `judge` wants for this mail; none where DKIM is not a way of this approver."""
+    if "dkim" not in approver.methods:
+        return ()
+    try:
+        return dkim.questions(split(raw), _domains(approver))
+    except UnsoundError:
+        return ()
 
 
-def read_stamp(text: str) -> Stamp:
-    """Read the body of one Authentication-Results field. Raises MalformedError for anything but the grammar."""
-    reader = _Reader(text)
-    authserv_id = reader.value()
-    reader.skip()
-    if reader.text[reader.at : reader.at + 1].isdigit() and reader.take(_TOKEN) != "1":
-        raise MalformedError("an unknown version")
-    results: list[Result] = []
-    reader.expect(";")
-    while not reader.ended():
-        result = _read_result(reader)
-        if result is not None:
-            results.append(result)
-        if not reader.ended():
-            reader.expect(";")
-    return Stamp(authserv_id, tuple(results))
-
-
-def _read_result(reader: _Reader) -> Result | None:
-    method = reader.take(_KEYWORD).lower()
-    if method == "none" and (reader.ended() or reader.text[reader.at] == ";"):
-        # no-result: nothing was checked.
-        return None
-    if reader.accept("/"):
-        reader.take(_KEYWORD)
-    reader.expect("=")
-    result = reader.take(_KEYWORD).lower()
-    properties: list[tuple[str, str]] = []
-    while not reader.ended() and reader.text[reader.at] != ";":
-        name = reader.take(_KEYWORD).lower()
-        if name == "reason" and reader.accept("="):
-            reader.value()
-            continue
-        reader.expect(".")
-        name = f"{name}.{reader.take(_KEYWORD).lower()}"
-        reader.expect("=")
-        properties.append((name, reader.property_value()))
-    return Result(method, result, tuple(properties))
-
-
-def _refuse(code: str, reason: str, *, method: str = "", identity: str = "") -> Evidence:
-    return Evidence(accepted=False, method=method, identity=identity, reason=reason, code=code)
-
-
-def judge(mail: Mail, *, authserv_id: str) -> Evidence:
-    """Whether our own server vouches for the one From address of a mail. Never raises.
-
-    Accepted is only `auth=pass` whose `smtp.auth` is that address (RFC 8601 section 2.7.4): local part to the letter,
-    domain without regard to case. `authserv_id` is the configured name of our server; empty accepts nothing.
-    """
-    if not authserv_id.strip():
-        return _refuse("authserv_id_missing", "自サーバーの識別名が設定されていません")
+def judge(raw: bytes, mail: Mail, approver: Approver, settings: AuthenticationSettings, facts: Facts) -> Verdict:
+    """Whether this mail is this approver's. `mail` is `open_mail(raw)`, opened once by the caller. Never raises."""
     if mail.suspicions or len(mail.senders) != 1:
-        return _refuse("sender_ambiguous", "差出人（From）が一つに定まりません")
-    ours = _ours(mail.results, authserv_id.strip())
-    if not ours:
-        return _refuse("no_stamp", "自サーバーの認証結果が付いていません")
-    if len(ours) > 1:
-        return _refuse("several_stamps", "自サーバーを名乗る認証結果が複数あります")
+        return _refuse("", "sender_ambiguous")
+    if not _same_address(mail.senders[0].address, approver.address):
+        return _refuse("", "sender_is_another")
+    try:
+        question = _Question(split(raw), mail, approver, settings, facts)
+    except UnsoundError as error:
+        return _refuse("", error.code)
+    refusals: list[Verdict] = []
+    for method in approver.methods:
+        try:
+            return _WAYS[method](question)
+        except UnsoundError as error:
+            refusals.append(_refuse(method, error.code))
+    # What was tried and failed says more than what was not there at all.
+    telling = [each for each in refusals if each.code not in _NOT_THERE]
+    return next(iter(telling or refusals), _refuse("", "no_method"))
+
+
+_NOT_THERE = frozenset({"no_stamp", "smime_missing", "dkim_missing", "tenant_header_missing", "not_authenticated"})
+
+
+def _refuse(method: str, code: str) -> Verdict:
+    return Verdict(accepted=False, method=method, identity="", reason=REASONS[code], code=code)
+
+
+def _accept(method: str, identity: str, code: str, text: str, **evidence: object) -> Verdict:
+    return Verdict(
+        accepted=True,
+        method=method,
+        identity=identity,
+        reason=REASONS[code],
+        code=code,
+        text=text,
+        evidence=MappingProxyType({"method": method, "identity": identity, **evidence}),
+    )
+
+
+def _own_stamp(question: _Question) -> Stamp:
+    """The one stamp of our own server. `Mail.results` holds only what stands above the first Received field."""
+    name = question.settings.authserv_id.strip()
+    if not name:
+        raise UnsoundError("authserv_id_missing")
+    ours = stamps_of(question.mail.results, name)
+    if len(ours) != 1:
+        raise UnsoundError("several_stamps" if ours else "no_stamp")
     if ours[0] is None:
-        return _refuse("stamp_malformed", "自サーバーを名乗る認証結果の書式が正しくありません")
-    return _weigh(ours[0], mail.senders[0].address)
+        raise UnsoundError("stamp_malformed")
+    return ours[0]
 
 
-def _ours(results: tuple[str, ...], authserv_id: str) -> list[Stamp | None]:
-    """The stamps that bear our name; None for one that bears it and is malformed behind it."""
-    found: list[Stamp | None] = []
-    for text in results:
-        try:
-            name = _Reader(text).value()
-        except MalformedError:
-            # Without a readable name it is not our server's: ours keeps to the grammar.
-            continue
-        if name.lower() != authserv_id.lower():
-            continue
-        try:
-            found.append(read_stamp(text))
-        except MalformedError:
-            found.append(None)
-    return found
-
-
-def _weigh(stamp: Stamp, sender: str) -> Evidence:
-    logins = [result for result in stamp.results if result.method == "auth"]
+def _by_login(question: _Question) -> Verdict:
+    """`auth=pass` whose `smtp.auth` is the From address (RFC 8601 section 2.7.4)."""
+    logins = [result for result in _own_stamp(question).results if result.method == "auth"]
     if len(logins) > 1:
-        return _refuse("several_results", "ログイン認証の結果が複数あります", method="auth")
-    if logins and logins[0].result == "pass":
-        identities = logins[0].values("smtp.auth")
-        identity = identities[0] if len(identities) == 1 else ""
-        if identity and _same_address(identity, sender):
-            return Evidence(
-                accepted=True,
-                method="auth",
-                identity=identity,
-                reason="ログイン認証済みの送信者です",
-                code="login_matches",
-            )
-        return _refuse("other_login", "ログインした利用者と差出人が一致しません", method="auth", identity=identity)
-    signed = [result for result in stamp.results if result.method == "dkim" and result.result == "pass"]
-    if signed:
-        domain = next(iter(signed[0].values("header.d")), "")
-        reason = "DKIM署名だけでは差出人を確認できません"
-        return _refuse("dkim_not_accepted", reason, method="dkim", identity=domain)
-    return _refuse("not_authenticated", "送信者の認証に成功していません")
+        raise UnsoundError("several_results")
+    if not logins or logins[0].result != "pass":
+        raise UnsoundError("not_authenticated")
+    identities = logins[0].values("smtp.auth")
+    if len(identities) != 1 or not _same_login(identities[0], question.mail.senders[0].address):
+        raise UnsoundError("other_login")
+    return _accept("login", identities[0], "login_matches", question.mail.text)
+
+
+def _by_results(question: _Question) -> Verdict:
+    signature = dkim_reports.reported(
+        _own_stamp(question), question.wire, domains=_domains(question.approver), now=question.facts.now
+    )
+    _demand_to_us(question)
+    return _accept(
+        "results",
+        signature.domain,
+        "results_match",
+        question.mail.text,
+        selector=signature.selector,
+        covered=list(signature.names),
+        authserv_id=question.settings.authserv_id,
+    )
+
+
+def _by_dkim(question: _Question) -> Verdict:
+    proof = dkim.verify(
+        question.wire, domains=_domains(question.approver), keys=question.facts.keys, now=question.facts.now
+    )
+    _demand_to_us(question)
+    signature = proof.signature
+    return _accept(
+        "dkim",
+        signature.domain,
+        "dkim_verified",
+        question.mail.text,
+        selector=signature.selector,
+        algorithm=signature.algorithm,
+        covered=list(signature.names),
+        key_name=signature.question,
+        key_record=proof.record,
+        key_bits=proof.bits,
+    )
+
+
+def _by_smime(question: _Question) -> Verdict:
+    proof = smime.verify(
+        question.wire,
+        address=question.approver.address,
+        pins=question.approver.certificates,
+        trust=question.facts.trust,
+        now=question.facts.now,
+    )
+    return _accept(
+        "smime",
+        fingerprint(proof.certificate),
+        "smime_verified",
+        proof.text,
+        serial=f"{proof.certificate.serial_number:x}",
+        chain=[fingerprint(each) for each in proof.chain],
+        signed_at=proof.signed_at.isoformat(),
+    )
+
+
+def _by_tenant(question: _Question) -> Verdict:
+    tenancy.within_tenant(question.wire, headers=question.settings.tenant_headers, hosts=question.settings.tenant_hosts)
+    return _accept(
+        "tenant",
+        question.mail.senders[0].address,
+        "tenant_matches",
+        question.mail.text,
+        headers=list(question.settings.tenant_headers),
+    )
+
+
+_WAYS: Mapping[str, Callable[[_Question], Verdict]] = MappingProxyType(
+    {"login": _by_login, "results": _by_results, "dkim": _by_dkim, "smime": _by_smime, "tenant": _by_tenant}
+)
+
+
+def _domains(approver: Approver) -> tuple[str, ...]:
+    """Who may sign for an approver: the domain of the address itself, or those configured in its place."""
+    return approver.dkim_domains or (approver.address.rpartition("@")[2],)
+
+
+def _demand_to_us(question: _Question) -> None:
+    """What ties the signed mail to us: our address in To, and the token, where there is one, in To or Subject.
+
+    Other fields may have been added on the way; a mail that was signed for somebody else is no reply to us.
+    """
+    if question.facts.mailbox.lower() not in signed_recipients(question.mail):
+        raise UnsoundError("not_to_us")
+    token = find_token(question.mail)
+    if token is not None and token not in signed_tokens(question.mail):
+        raise UnsoundError("token_not_signed")
+
+
+def binds(text: str, *, number: str, code: str) -> bool:
+    """Whether signed words name the case and the short form of the digest that its request showed.
+
+    A signed body must (SPEC 2.1): Subject and address are not signed by S/MIME, so without this an old 承認 could be
+    sent again in answer to another request.
+    """
+    folded = unicodedata.normalize("NFKC", text).upper()
+    return bool(number and code) and all(
+        re.search(rf"(?<![0-9A-Z-]){re.escape(wanted.upper())}(?![0-9A-Z-])", folded) for wanted in (number, code)
+    )
 
 
 def _same_address(one: str, other: str) -> bool:
+    """As `Settings.approver` finds an approver: without regard to case (domain notes C.2)."""
+    # ASCII only: the KELVIN SIGN and others become ASCII letters in lower case, and are another mailbox.
+    return one.isascii() and one.lower() == other.lower()
+
+
+def _same_login(one: str, other: str) -> bool:
     """RFC 5321 section 2.4: the local part is compared to the letter, the domain without regard to case."""
     local, at, domain = one.rpartition("@")
     other_local, _, other_domain = other.rpartition("@")

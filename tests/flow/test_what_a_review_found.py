@@ -10,6 +10,7 @@ from daemon.demo.stage import APPROVERS
 from daemon.demo.story import AOZORA
 from daemon.store import added, every
 from support.applications import TAKERU, application, case_of, certificates, deliver, enrol
+from support.letters_in import letter, stamped
 
 FIRST = next(iter(APPROVERS))
 
@@ -20,8 +21,12 @@ def agree(stage, number):
         case = cases.find(tx, number)
         rows = every(tx, select(schema.requests).where(schema.requests.c.case_id == case.id))
         for row in rows:
-            digest = f"{row['id']:064x}"
-            mail_id = ledger.add(tx, digest=digest, size=0, arrived_at=stage.clock(), now=stage.clock())
+            who = row["approver"]
+            said = stamped(
+                letter("承認", sender=who, fields=[("X-Number", str(row["id"]))]), f"auth=pass smtp.auth={who}"
+            )
+            digest = stage.centre.blobs.put(said)
+            mail_id = ledger.add(tx, digest=digest, size=len(said), arrived_at=stage.clock(), now=stage.clock())
             ledger.settle(tx, mail_id, state="read", outcome="decision_approve", folder="")
             added(
                 tx,
@@ -33,7 +38,7 @@ def agree(stage, number):
                 approver=row["approver"],
                 verb="approve",
                 mail_id=mail_id,
-                evidence={"method": "auth", "identity": row["approver"]},
+                evidence={"method": "login", "identity": row["approver"]},
                 decided_at=stage.clock(),
             )
         tx.execute(update(schema.requests).where(schema.requests.c.case_id == case.id).values(state="used"))

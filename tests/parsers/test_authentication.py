@@ -1,15 +1,27 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsers.authentication import MalformedError, Result, judge, read_stamp
+from config.settings import Approver, AuthenticationSettings
+from parsers.authentication import Facts, judge
 from parsers.mail import open_mail
-from support.letters_in import AUTHSERV_ID, STAFF, header, letter, reply, stamped
+from parsers.stamps import MalformedError, Result, read_stamp
+from support.letters_in import AUTHSERV_ID, OFFICE, STAFF, header, letter, reply, stamped
+
+NOW = datetime(2024, 7, 1, 0, 31, tzinfo=UTC)
+
+
+def judged(raw, authserv_id=AUTHSERV_ID):
+    return judge(
+        raw, open_mail(raw), Approver(STAFF, "田中 恵子"), AuthenticationSettings(authserv_id), Facts(NOW, OFFICE)
+    )
 
 
 def verdict(raw, authserv_id=AUTHSERV_ID):
-    evidence = judge(open_mail(raw), authserv_id=authserv_id)
-    return evidence.accepted, evidence.code
+    found = judged(raw, authserv_id)
+    return found.accepted, found.code
 
 
 def from_staff(**settings):
@@ -17,9 +29,10 @@ def from_staff(**settings):
 
 
 def test_the_stamp_of_our_own_server_for_the_from_address_is_accepted():
-    evidence = judge(open_mail(reply("承認")), authserv_id=AUTHSERV_ID)
-    assert (evidence.accepted, evidence.method, evidence.identity) == (True, "auth", STAFF)
-    assert evidence.reason
+    found = judged(reply("承認"))
+    assert (found.accepted, found.method, found.identity) == (True, "login", STAFF)
+    assert found.reason
+    assert dict(found.evidence) == {"method": "login", "identity": STAFF}
 
 
 @pytest.mark.parametrize("login", ["tanaka@LRA.example", "(x) tanaka@lra.example (y)", '"tanaka"@lra.example'])
@@ -96,12 +109,11 @@ def test_two_login_results_are_refused():
     assert verdict(stamped(from_staff(), result)) == (False, "several_results")
 
 
-def test_a_dkim_pass_is_read_and_not_yet_accepted():
-    evidence = judge(
-        open_mail(stamped(from_staff(), "dkim=pass header.d=lra.example header.b=aB/c=")), authserv_id=AUTHSERV_ID
+def test_a_dkim_pass_is_no_login():
+    assert verdict(stamped(from_staff(), "dkim=pass header.d=lra.example header.b=aB/c=")) == (
+        False,
+        "not_authenticated",
     )
-    assert (evidence.accepted, evidence.code) == (False, "dkim_not_accepted")
-    assert (evidence.method, evidence.identity) == ("dkim", "lra.example")
 
 
 FORGED = ("Authentication-Results", f"{AUTHSERV_ID}; auth=pass smtp.auth={STAFF}")

@@ -1,0 +1,83 @@
+"""The codes of `parsers.authentication`, each with the Japanese clause that staff read. One table."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        # accepted
+        "login_matches": "ログイン認証済みの送信者です",
+        "results_match": "自サーバーがDKIM署名を確認しました",
+        "dkim_verified": "DKIM署名を検証しました",
+        "smime_verified": "S/MIME署名を検証しました",
+        "tenant_matches": "組織内のメールシステムから届いています",
+        # the mail itself
+        "sender_ambiguous": "差出人（From）が一つに定まりません",
+        "sender_is_another": "差出人（From）が承認者と一致しません",
+        "header_line_ends": "ヘッダーの改行が正しくありません",
+        "header_controls": "ヘッダーに制御文字があります",
+        "header_malformed": "ヘッダーの書式が正しくありません",
+        "field_repeated": "一つしかないはずのヘッダーが複数あります",
+        "field_missing": "必要なヘッダーがありません",
+        "token_not_signed": "照合コードが署名の対象に含まれていません",
+        "not_to_us": "署名された宛先（To）が当センターではありません",
+        "no_method": "この承認者の確認方法が設定されていません",
+        # the stamp of our own server
+        "authserv_id_missing": "自サーバーの識別名が設定されていません",
+        "no_stamp": "自サーバーの認証結果が付いていません",
+        "several_stamps": "自サーバーを名乗る認証結果が複数あります",
+        "stamp_malformed": "自サーバーを名乗る認証結果の書式が正しくありません",
+        "several_results": "ログイン認証の結果が複数あります",
+        "other_login": "ログインした利用者と差出人が一致しません",
+        "not_authenticated": "送信者の認証に成功していません",
+        "dkim_report_ambiguous": "認証結果がどの署名のものか定まりません",
+        # DKIM
+        "dkim_missing": "DKIM署名がありません",
+        "dkim_malformed": "DKIM署名の書式が正しくありません",
+        "dkim_not_aligned": "DKIM署名のドメインが差出人と一致しません",
+        "dkim_length_tag": "DKIM署名が本文の一部しか対象にしていません",
+        "dkim_algorithm": "DKIM署名の方式が認められていません",
+        "dkim_expired": "DKIM署名の有効期限が過ぎています",
+        "dkim_from_the_future": "DKIM署名の日時が未来です",
+        "dkim_not_covered": "DKIM署名が必要なヘッダーを対象にしていません",
+        "dkim_shape_not_covered": "DKIM署名が本文の形式（Content-Type）を対象にしていません",
+        "dkim_body_changed": "署名の後に本文が変更されています",
+        "dkim_signature_wrong": "DKIM署名が一致しません",
+        "dkim_key_missing": "DKIM署名の公開鍵が見つかりません",
+        "dkim_key_ambiguous": "DKIM署名の公開鍵が複数あります",
+        "dkim_key_malformed": "DKIM署名の公開鍵を読み取れません",
+        "dkim_key_revoked": "DKIM署名の公開鍵は取り消されています",
+        "dkim_key_testing": "DKIM署名の公開鍵は試験用です",
+        "dkim_key_unfit": "DKIM署名の公開鍵はこの用途のものではありません",
+        "dkim_key_weak": "DKIM署名の公開鍵の長さが認められていません",
+        # S/MIME
+        "smime_missing": "S/MIME署名がありません",
+        "smime_malformed": "S/MIME署名の形式が正しくありません",
+        "smime_not_signed": "S/MIMEのデータに署名が含まれていません",
+        "smime_several_signers": "S/MIME署名の署名者が複数です",
+        "smime_attributes_missing": "S/MIME署名に署名属性がありません",
+        "smime_attributes_wrong": "S/MIME署名の署名属性が正しくありません",
+        "smime_algorithm": "S/MIME署名の方式または鍵の長さが認められていません",
+        "smime_body_changed": "署名の後に本文が変更されています",
+        "smime_signature_wrong": "S/MIME署名が一致しません",
+        "smime_certificate_missing": "署名者の証明書が添付されていません",
+        "smime_certificate_expired": "署名者の証明書の有効期間外です",
+        "smime_certificate_malformed": "署名者の証明書を読み取れません",
+        "smime_purpose": "署名者の証明書はメールの署名用ではありません",
+        "smime_other_address": "署名者の証明書のメールアドレスが承認者と一致しません",
+        "smime_not_pinned": "署名者の証明書は登録されたものではありません",
+        "smime_no_roots": "信頼する認証局が設定されていません",
+        "smime_untrusted": "署名者の証明書は信頼する認証局のものではありません",
+        "smime_revocation_unknown": "署名者の証明書の失効情報を確認できません",
+        "smime_revoked": "署名者の証明書は失効しています",
+        "smime_time_missing": "署名の日時がありません",
+        "smime_time_wrong": "署名の日時が正しくありません",
+        # the tenant rule
+        "tenant_not_configured": "組織内メールの判定条件が設定されていません",
+        "tenant_header_missing": "組織内メールであることを示すヘッダーがありません",
+        "tenant_header_repeated": "組織内メールであることを示すヘッダーが複数あります",
+        "tenant_header_differs": "組織内メールであることを示すヘッダーの値が異なります",
+        "tenant_no_hop": "配送経路（Received）がありません",
+        "tenant_foreign_hop": "組織外のサーバーを経由しています",
+    }
+)
