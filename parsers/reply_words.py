@@ -46,8 +46,8 @@ class Command:
 
     `argument`: the text behind the verb as it was typed (reason, question, note), or its value: the word of a request
     type as the table has it, an ISO 8601 date, or two of them as first/last day of an absence (empty: it is over), a
-    number, `notice` or `password`. `amendments`: (label, value) as typed, in order, for AMEND. `target`: the number that an urgent
-    revocation names or the deputy of an absence, empty where none is named.
+    number, `notice` or `password`. `amendments`: (label, value) as typed, in order, for AMEND. `target`: the number
+    that an urgent revocation names or the deputy of an absence, empty where none is named.
     """
 
     verb: Verb
