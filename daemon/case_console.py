@@ -12,8 +12,9 @@ from sqlalchemy.engine import RowMapping
 from config import request_types
 from parsers.reading import application_from_json
 
-from . import audit, cases, schema
-from .case import CaseKind, State, final
+from . import audit, cases, leaves, request_console, schema
+from .case import State, final
+from .case_facts import KIND_WORDS
 from .cases import Case
 from .commands import STATE_WORDS
 from .console import Answer, UsageError, aligned, described, local, opened
@@ -38,6 +39,7 @@ TASK_WORDS: Mapping[TaskKind, str] = {
     TaskKind.REVOKE: "失効",
     TaskKind.CHANGE: "登録の変更",
     TaskKind.CLOSE: "登録の終了",
+    TaskKind.RESCHEDULE: "失効予約の変更",
 }
 TASK_STATES: Mapping[str, str] = {"pending": "未実施", "done": "済", "failed": "失敗", "cancelled": "取消"}
 LETTER_STATES: Mapping[str, str] = {"queued": "送信待ち", "sending": "送信中", "sent": "送信済み", "failed": "送信失敗"}
@@ -62,12 +64,16 @@ LETTER_WORDS: Mapping[LetterKind, str] = {
     LetterKind.CANCELLED: "解約完了",
     LetterKind.HANDOVER_DONE: "担当変更完了",
     LetterKind.HANDOVER_PREDECESSOR: "前任者への連絡",
+    LetterKind.URGENTLY_REVOKED: "至急失効の連絡",
+    LetterKind.REVOCATION_CALLED_OFF: "失効予約の取消",
     LetterKind.APPROVAL_REQUEST: "承認依頼",
+    LetterKind.ORDER_REQUEST: "承認依頼（申請書なし）",
     LetterKind.APPROVAL_REMINDER: "承認依頼の催促",
     LetterKind.DECISION_RECORDED: "判断の確認",
     LetterKind.DECISION_REFUSED: "返信の不受理",
     LetterKind.REPLY_UNCLEAR: "返信の問い返し",
     LetterKind.STAFF_NOTICE: "センターへのお知らせ",
+    LetterKind.DAILY_DIGEST: "日報",
 }
 
 
@@ -85,12 +91,16 @@ def queue(arguments: argparse.Namespace) -> Answer:
             .where(letters.c.state == "failed")
             .order_by(letters.c.id),
         )
+        asked = {case.id: request_console.asked(tx, case) for case in waiting}
+        absent = leaves.planned(tx, now)
     document = {
-        "cases": [_case_json(case) | {"waits_for": _waits_for(case)} for case in waiting],
+        "cases": [_case_json(case) | {"waits_for": _waits_for(case), "requests": asked[case.id]} for case in waiting],
+        "absences": [asdict(leave) for leave in absent],
         "held_mails": [{"id": row["id"], "arrived_at": row["arrived_at"], "reason": row["reason"]} for row in held],
         "failed_letters": [{"id": row["id"], "kind": row["kind"], "case": row["number"]} for row in failed],
     }
-    lines = _waiting_lines(waiting, now) + _held_lines(held) + _failed_lines(failed)
+    lines = _waiting_lines(waiting, now) + request_console.asked_lines(waiting, asked)
+    lines += _held_lines(held) + _failed_lines(failed) + request_console.absence_lines(absent)
     return Answer("\n".join(lines) or "待っている案件はありません。", document)
 
 
@@ -140,9 +150,12 @@ def show(arguments: argparse.Namespace) -> Answer:
                 schema.applications.c.case_id == case.id, schema.applications.c.version == case.version
             ),
         )
+        asked, order = request_console.asked(tx, case), request_console.order_of(tx, case)
     document = _case_json(case) | {
         "waits_for": None if final(case.state) else _waits_for(case),
         "application": reading["reading"] if reading else None,
+        "requests": asked,
+        "order": order,
         "decisions": [
             {key: row[key] for key in ("version", "approver", "verb", "argument", "decided_at")} for row in decisions
         ],
@@ -156,7 +169,9 @@ def show(arguments: argparse.Namespace) -> Answer:
     ]
     lines = [
         *_head(case),
+        *_part("依頼の内容", request_console.order_lines(order)),
         *_part("申請書", [f"  {line}" for line in form]),
+        *_part("承認依頼", request_console.request_lines(asked)),
         *_part("判断", aligned([_decision(row) for row in decisions])),
         *_part("実施内容", aligned(dated)),
         *_part("通知", aligned([_letter(row) for row in sent])),
@@ -217,7 +232,7 @@ def _found(tx: Connection, number: str) -> Case:
 
 def _word(case: Case) -> str:
     if case.request_type is None:
-        return "更新" if case.kind is CaseKind.RENEWAL else "種別未定"
+        return KIND_WORDS.get(case.kind, "種別未定")
     return request_types.load().types[case.request_type].word
 
 

@@ -16,7 +16,7 @@ from parsers.mail import Mail
 from parsers.reading import Application
 from parsers.reply import find_case_number
 
-from . import approval, assessment, cases, letters, post, replies
+from . import approval, assessment, cases, letters, post, replies, withdrawal
 from .answers import answer
 from .assessment import Assessment
 from .case import CaseKind, Event, State
@@ -200,7 +200,7 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
     thread = _thread_case(tx, delivery)
     if thread is not None and mail.automatic is None:
         thread = _pause(tx, centre, thread, now=now)
-        lines = [_standing(tx, thread), "", mail.text]
+        lines = [_standing(tx, thread), *filter(None, [withdrawal.hint(thread, mail.text)]), "", mail.text]
         show(tx, centre, delivery, f"案件 {thread.number} に関するメール", lines, now, thread.id)
         return Outcome("about_a_case", for_staff=True)
     if mail.automatic is not None and not delivery.opened:
