@@ -7,7 +7,7 @@ these letters is a command by itself, since every reply quotes them.
 
 import re
 import urllib.parse
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from parsers.bodies import MARKER
@@ -55,18 +55,21 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,55}")
 
 
 # What answers a request that staff themselves set off; anything else would need a form.
-ORDER_VERBS = frozenset({Verb.APPROVE, Verb.REJECT, Verb.HAND_OVER, Verb.NOTE, Verb.HELP})
+_ORDER_MEANINGS: Mapping[Verb, str] = {
+    **{verb: _MEANINGS[verb] for verb in (Verb.APPROVE, Verb.HAND_OVER, Verb.NOTE, Verb.HELP)},
+    Verb.REJECT: "行わずに終えます。申請者には通知しません",
+}
 
 
-def request_commands(verbs: Collection[Verb] = tuple(_MEANINGS)) -> tuple[str, ...]:
+def request_commands(meanings: Mapping[Verb, str] | None = None) -> tuple[str, ...]:
     """What may be said in answer to a request, a line each. A bullet stands first, so that no quoted line reads as a
     command; the English word stands in brackets."""
-    lines = []
+    lines, meanings = [], meanings or _MEANINGS
     for phrase in PHRASES:
-        if phrase.verb in _MEANINGS and phrase.verb in verbs:
+        if phrase.verb in meanings:
             english = next(word for word in phrase.words if word.isascii())
             said = f"{phrase.words[0]} {phrase.argument}".strip()
-            lines.append(f"・{said}（{english}）：{_MEANINGS[phrase.verb]}")
+            lines.append(f"・{said}（{english}）：{meanings[phrase.verb]}")
     return tuple(lines)
 
 
@@ -195,7 +198,7 @@ def order_request(
             "plan": _bullets(plan) or _NOTHING,
             "blocked": "\n".join(request_parts.blocked_lines(blocked)),
             "notes": "\n".join(request_parts.note_lines(notes)),
-            "commands": "\n".join(request_commands(ORDER_VERBS)),
+            "commands": "\n".join(request_commands(_ORDER_MEANINGS)),
         },
     )
     return _draft(LetterKind.ORDER_REQUEST, setting, office, token=token)

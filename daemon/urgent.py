@@ -190,6 +190,19 @@ def tell(tx: Connection, centre: Centre, case: Case, revoked: list[CertificateRo
             centre.office, facts, name=name, serial_tails=tails, at=now, form_by=due.astimezone(JST).date()
         )
         post.queue(tx, centre, draft, key=f"urgent:{case.id}", recipient=case.applicant_email, now=now, case_id=case.id)
+    else:
+        post.notify(
+            tx,
+            centre,
+            key=f"urgent-no-applicant:{case.id}",
+            subject=f"至急失効：申請者へのご連絡をお願いします {case.number}",
+            lines=(
+                "申請者の連絡先が登録されていないため、失効のご連絡をお送りできません。",
+                "お手数ですが、申請者にご連絡ください。押印済みの申請書もご依頼ください。",
+            ),
+            now=now,
+            case_id=case.id,
+        )
     to_user = replace(facts, company=target.person.company_ja, person=name)
     theirs = letters.revoked(centre.office, to_user, name=name, serial_tails=tails, at=now)
     post.queue(

@@ -81,7 +81,7 @@ def test_half_of_an_approval_is_taken_back_too(stage):
     ],
 )
 def test_after_execution_it_is_refused_with_what_may_be_done_instead(pausing, made, instead):
-    number, asked = begin(pausing, made())
+    _number, asked = begin(pausing, made())
     pausing.decide(FIRST, asked[FIRST], "承認")
     pausing.work()
     confirmation = newest(pausing, FIRST, RECORDED)

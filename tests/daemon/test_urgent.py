@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from ca import register
-from daemon import urgent
+from daemon import registrations, urgent
 from daemon.demo.story import AOZORA, HANAKO, STRANGER
 from daemon.upkeep import CRL_FILE
 from support.applications import HANAKO as HANAKO_IS
@@ -20,6 +20,8 @@ KIND = "urgent_revocation"
 def asked_for(stage, words="至急失効 {id} 紛失"):
     """An urgent revocation that waits for its two approvers; the registration, the case and the requests."""
     person = enrol(stage)
+    with stage.centre.store.transaction() as tx:
+        registrations.note_applicant(tx, person.id, application("cancellation"))
     order(stage, FIRST, words.format(id=person.subscriber_id))
     assert outcome(stage) == "order_revoke_urgently"
     return person, case_of_kind(stage, KIND), stage.requests()
@@ -40,7 +42,7 @@ def crl_text(stage):
 
 def test_two_approvers_revoke_at_once_and_whoever_is_concerned_hears_it(stage):
     configure(stage, policy={"cancel_minutes": 10})
-    person, case, asked = asked_for(stage)
+    _person, case, asked = asked_for(stage)
     text = flat(asked[FIRST].text)
     assert "至急失効の依頼です" in text
     assert "山田花子（あおぞら電機株式会社）の証明書" in text
@@ -185,10 +187,17 @@ def test_after_the_form_has_come_nobody_is_reminded(stage):
         stage.decide(address, asked[address], "承認")
         stage.work()
     deliver(stage, application("reissue"))
-    stage.approve(1)
+    stage.approve(2)
     stage.pass_time(days=8)
     assert not [mail for mail in stage.letters(FIRST) if "申請書が届いていません" in mail.subject]
     assert certificates(stage)[-1] == (HANAKO, "live")
+
+
+def test_where_no_applicant_is_registered_staff_get_the_task(stage):
+    person = enrol(stage)
+    order(stage, FIRST, f"至急失効 {person.subscriber_id} 紛失")
+    stage.approve(2)
+    assert "申請者にご連絡ください" in flat(newest(stage, FIRST, "申請者へのご連絡").text)
 
 
 @pytest.mark.parametrize(
