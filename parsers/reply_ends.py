@@ -113,14 +113,13 @@ def says_nothing(line: str, author: Author = NOBODY) -> bool:
 
 
 def _is_signed(folded: str, author: Author) -> bool:
-    """A line of nothing but the author's names, units and titles: 「小林 恵子」「オージス総研 認証部 課長」."""
+    """A line of nothing but the author's names, units of an organisation and titles: 「小林 恵子」「認証部 課長」."""
     if _bare(folded) in author.words:
         return True
     words = [word for word in re.split(r"[\s・/|,()\[\]<>]+", folded.casefold()) if word]
-    known = [word in author.words for word in words]
-    # Units of an organisation may have any name, so one alone is no signature: his own name or company stands there.
-    rest = [word for word, is_known in zip(words, known, strict=True) if not is_known]
-    return any(known) and all(
-        (_UNIT.fullmatch(word) or _TITLE.fullmatch(word)) and not any(each in word for each in _COMMANDS)
-        for word in rest
-    )
+    return bool(words) and all(word in author.words or _is_unit(word) for word in words)
+
+
+def _is_unit(word: str) -> bool:
+    """A unit of an organisation or a title, in which no word of the grammar is hidden (「保留課」)."""
+    return not any(each in word for each in _COMMANDS) and bool(_UNIT.fullmatch(word) or _TITLE.fullmatch(word))

@@ -16,7 +16,7 @@ from cryptography import x509
 from parsers import smime_chain, smime_cms
 from parsers.dkim_message import Field, UnsoundError, Wire, split
 from parsers.headers import first_token, read_parameter
-from parsers.mail import open_mail
+from parsers.parts import collect, parse
 from parsers.smime_chain import Trust
 
 # A reply is answered within the term of its request; a signature older than this was kept by somebody.
@@ -119,4 +119,11 @@ def verify(wire: Wire, *, address: str, pins: Iterable[str] = (), trust: Trust, 
         raise UnsoundError("smime_time_missing")
     if not max(certificate.not_valid_before_utc, now - OLDEST) <= signed_at <= now + _AHEAD:
         raise UnsoundError("smime_time_wrong")
-    return Proof(open_mail(content).text, certificate, tuple(chain), signed_at)
+    return Proof(_words(content), certificate, tuple(chain), signed_at)
+
+
+def _words(content: bytes) -> str:
+    """The text of the signed part. Its own header fields say how it is encoded, and nothing about who sent it, so the
+    part is taken apart without being opened as a mail."""
+    message = parse(content)
+    return "" if message is None else collect(message, content).text

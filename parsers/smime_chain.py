@@ -11,12 +11,12 @@ from hashlib import sha256
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from parsers.dkim_message import UnsoundError
+from parsers.smime_cms import UNREADABLE
 
 _MOST_STEPS = 4
 # The only critical extensions of a CRL that change nothing about which certificates it covers.
@@ -41,20 +41,23 @@ def judge(
     certificate: x509.Certificate, extra: Sequence[x509.Certificate], *, address: str, trust: Trust, now: datetime
 ) -> list[x509.Certificate]:
     """The chain, leaf first, of a certificate that may sign mail for this address now. Raises UnsoundError."""
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise UnsoundError("smime_certificate_expired")
     try:
+        _demand_valid(certificate, now)
         _demand_purpose(certificate)
         _demand_address(certificate, address)
         chain = _chain(certificate, (*extra, *trust.between), trust.roots, now)
         for subject, issuer in pairwise(chain):
             _demand_unrevoked(subject, issuer, trust.crls, now)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        if isinstance(error, UnsoundError):
-            raise
-        # Extensions that cannot be read, or stand twice.
+    except UnsoundError:
+        raise
+    except UNREADABLE as error:
         raise UnsoundError("smime_certificate_malformed") from error
     return chain
+
+
+def _demand_valid(certificate: x509.Certificate, now: datetime) -> None:
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise UnsoundError("smime_certificate_expired")
 
 
 def _demand_purpose(certificate: x509.Certificate) -> None:
@@ -63,8 +66,6 @@ def _demand_purpose(certificate: x509.Certificate) -> None:
         purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound as error:
         raise UnsoundError("smime_purpose") from error
-    except x509.DuplicateExtension as error:
-        raise UnsoundError("smime_certificate_malformed") from error
     # RFC 8550 section 4.4.2; anyExtendedKeyUsage is not taken: a staff certificate is made for mail.
     if (
         not (usage.digital_signature or usage.content_commitment)
@@ -95,9 +96,13 @@ def _chain(
         ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=verification.ExtensionPolicy.permit_all()
     )
     try:
-        return list(policy.build_client_verifier().verify(certificate, list(between)).chain)
+        chain = list(policy.build_client_verifier().verify(certificate, list(between)).chain)
     except verification.VerificationError as error:
         raise UnsoundError("smime_untrusted") from error
+    if len(chain) < 2:
+        # The certificate itself is among the roots: nobody could revoke it.
+        raise UnsoundError("smime_untrusted")
+    return chain
 
 
 def _demand_unrevoked(
@@ -121,5 +126,5 @@ def _covers(crl: x509.CertificateRevocationList, issuer: x509.Certificate, now: 
     try:
         # Every other kind of key that a certificate may hold cannot sign; the library says so by TypeError.
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except (TypeError, ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False

@@ -46,6 +46,16 @@ _ECDSA: Mapping[str, type[HashAlgorithm]] = MappingProxyType(
         "1.2.840.10045.4.3.4": SHA512,
     }
 )
+UNREADABLE: tuple[type[Exception], ...] = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that `cryptography` raises for a certificate that is none, while it is loaded or, since much is decoded late,
+looked at."""
 _MOST_CERTIFICATES = 10
 _LEAST_RSA_BITS = 2048
 
@@ -115,8 +125,8 @@ def _certificates(nodes: tuple[Node, ...]) -> list[x509.Certificate]:
     try:
         # Other kinds (attribute certificates) bear a context tag and say nothing to us.
         return [x509.load_der_x509_certificate(node.raw) for node in nodes if node.tag == ber.SEQUENCE]
-    except ValueError as error:
-        raise MalformedError("a certificate that cannot be read") from error
+    except UNREADABLE as error:
+        raise UnsoundError("smime_certificate_malformed") from error
 
 
 def _signer(node: Node) -> Signer:
@@ -206,25 +216,31 @@ def verify(signed: Signed, content: bytes) -> tuple[x509.Certificate, datetime |
 
 
 def _certificate_of(signed: Signed) -> x509.Certificate:
-    signer = signed.signer
-    for certificate in signed.certificates:
-        if signer.key_identifier:
-            try:
-                known = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-            except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension):
-                continue
-            if known == signer.key_identifier:
-                return certificate
-        elif certificate.serial_number == signer.serial and certificate.issuer.public_bytes() == signer.issuer:
-            return certificate
-    raise UnsoundError("smime_certificate_missing")
+    try:
+        found = next((each for each in signed.certificates if _is_of(signed.signer, each)), None)
+    except UNREADABLE as error:
+        # The library reads the fields of a certificate when they are asked for.
+        raise UnsoundError("smime_certificate_malformed") from error
+    if found is None:
+        raise UnsoundError("smime_certificate_missing")
+    return found
+
+
+def _is_of(signer: Signer, certificate: x509.Certificate) -> bool:
+    if not signer.key_identifier:
+        return certificate.serial_number == signer.serial and certificate.issuer.public_bytes() == signer.issuer
+    try:
+        known = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return False
+    return known == signer.key_identifier
 
 
 def _check(signer: Signer, certificate: x509.Certificate) -> None:
     """InvalidSignature where it does not fit; UnsoundError where key or algorithm are not good enough."""
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise UnsoundError("smime_algorithm") from error
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
         if signer.algorithm in _RSA and _RSA[signer.algorithm] in (None, signer.digest):

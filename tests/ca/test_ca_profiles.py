@@ -24,6 +24,7 @@ def test_the_profiles_of_the_service_are_there() -> None:
         "subscriber": "rsa-3072",
         "subscriber-2048": "rsa-2048",
         "subscriber-p256": "p-256",
+        "staff_smime": "rsa-3072",
     }
     assert {name for name, profile in profiles.items() if profile.is_authority} == {"root", "issuing"}
     assert profiles["issuing"].path_length == 0
