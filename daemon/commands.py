@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from config.request_types import RequestType, Table
+from config.request_types import Table
 from config.settings import Approver
 from parsers import rules
 from parsers.application import amended
 from parsers.reading import Application
 from parsers.reply import Command, Verb
 
-from . import approval, assessment, cases, letters, orders, registrations, staff_letters, wording
+from . import approval, assessment, cases, letters, orders, registrations, request_letters, staff_letters, wording
 from .answers import answer
 from .case import Event, State
+from .case_facts import KIND_WORDS
 from .cases import Case
 from .centre import Centre
 from .planning import JST
@@ -288,7 +289,7 @@ def _list(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
     waiting = cases.in_state(
         tx, State.AWAITING_DECISION, State.ON_HOLD, State.RETURNED, State.HELD, State.APPROVED, State.EXECUTING
     )
-    lines = [f"{case.number}　{STATE_WORDS[case.state]}　{_type_word(centre, case.request_type)}" for case in waiting]
+    lines = [f"{case.number}　{STATE_WORDS[case.state]}　{_type_word(centre, case)}" for case in waiting]
     return "案件一覧", lines or ["お待ちの案件はありません。"]
 
 
@@ -298,15 +299,19 @@ def _show(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
         return "照会", [_NO_SUCH_CASE]
     return f"照会 {case.number}", [
         f"状態：{STATE_WORDS[case.state]}",
-        f"申請種別：{_type_word(centre, case.request_type)}",
+        f"申請種別：{_type_word(centre, case)}",
         f"申請者：{case.applicant_company} {case.applicant_name}",
         f"到着：{case.arrived_at.astimezone(JST):%Y-%m-%d %H:%M}",
         f"版：{case.version}",
+        *(f"回答待ち：{request_letters.name_of(centre, row['approver'])}" for row in approval.open_requests(tx, case)),
+        *request_letters.notes(tx, centre, case),
     ]
 
 
-def _type_word(centre: Centre, kind: RequestType | None) -> str:
-    return centre.table.types[kind].word if kind else "種別未定"
+def _type_word(centre: Centre, case: Case) -> str:
+    if case.request_type is None:
+        return KIND_WORDS.get(case.kind, "種別未定")
+    return centre.table.types[case.request_type].word
 
 
 STATE_WORDS: Mapping[State, str] = {

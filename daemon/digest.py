@@ -96,7 +96,7 @@ def _line(centre: Centre, case: Case) -> str:
 
 
 def word_of(centre: Centre, case: Case) -> str:
-    """What kind of case it is."""
+    """What kind of case it is, in Japanese."""
     return KIND_WORDS.get(case.kind) or (
         centre.table.types[case.request_type].word if case.request_type else "種別未定"
     )

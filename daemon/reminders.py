@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.engine import RowMapping
 
 from config.settings import ApprovalSettings
@@ -18,7 +18,6 @@ from .case import State
 from .cases import Case
 from .centre import Centre
 from .guard import attempt
-from .store import every
 
 REMINDED, DEPUTIES, MANAGERS = 1, 2, 3
 
@@ -27,9 +26,10 @@ _requests = schema.requests
 
 def remind(centre: Centre) -> int:
     """Look at every case that waits for a decision; returns how many steps were taken."""
+    now = centre.clock()
     with centre.store.transaction() as tx:
-        waiting = [case.id for case in cases.in_state(tx, State.AWAITING_DECISION)]
-    return sum(attempt(f"reminder of case {case_id}", partial(_look, centre, case_id)) or 0 for case_id in waiting)
+        late = [case.id for case in cases.in_state(tx, State.AWAITING_DECISION) if _due(tx, centre, case, now=now)]
+    return sum(attempt(f"reminder of case {case_id}", partial(_look, centre, case_id)) or 0 for case_id in late)
 
 
 def level_due(silence: timedelta, settings: ApprovalSettings) -> int:
@@ -39,19 +39,24 @@ def level_due(silence: timedelta, settings: ApprovalSettings) -> int:
     return sum(hours >= limit for limit in limits)
 
 
+def _due(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> int:
+    """The step that is due and has not been taken; 0 for none."""
+    held, settings = approval.open_requests(tx, case), centre.settings.approval
+    if case.state is not State.AWAITING_DECISION or not held:
+        return 0
+    began = min(row["created_at"] for row in held)
+    due = level_due(business_time.of(settings).between(began, now), settings)
+    return due if due > max(row["level"] for row in held) else 0
+
+
 def _look(centre: Centre, case_id: int) -> int:
-    now, settings = centre.clock(), centre.settings.approval
+    now = centre.clock()
     with centre.store.transaction() as tx:
         case = cases.get(tx, case_id)
+        due = _due(tx, centre, case, now=now)
+        if not due:
+            return 0
         held = approval.open_requests(tx, case)
-        if case.state is not State.AWAITING_DECISION or not held:
-            return 0
-        # The round began with its first request; who was asked later inherits no older silence than that.
-        began = min(row["created_at"] for row in held)
-        due = level_due(business_time.of(settings).between(began, now), settings)
-        done = max(row["level"] for row in held)
-        if due <= done:
-            return 0
         tx.execute(update(_requests).where(_requests.c.id.in_([row["id"] for row in held])).values(level=due))
         _remind(tx, centre, case, held, due, now=now)
         added = _escalate(tx, centre, case, held, due, now=now)
@@ -94,9 +99,3 @@ def _escalate(
     if level >= MANAGERS:
         more += rota.managers(eligible, away)
     return approval.ask_besides(tx, centre, case, more, now=now, why="silence")
-
-
-def reached(tx: Connection, case: Case) -> int:
-    """The step that the running round has reached, for those who look at the queue."""
-    query = select(_requests.c.level).where(_requests.c.case_id == case.id, _requests.c.state == "open")
-    return max((row["level"] for row in every(tx, query)), default=0)
