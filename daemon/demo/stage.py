@@ -145,7 +145,7 @@ class Stage:
         newest = {}
         for address in APPROVERS:
             for mail in self.tell_letters(address):
-                if "承認依頼" in mail.subject:
+                if "承認依頼" in mail.subject and mail.reply_to:  # a reminder cannot be answered
                     newest[address] = mail
         return newest
 
