@@ -2,6 +2,7 @@
 
 Promises: of a token only its keyed hash is stored; a request is bound to the digest of what was shown; any change of
 the case voids its open requests before new ones go out. Requests lapse, cases never do: a lapsed request is sent anew.
+Who is asked, and who besides when nobody answers, `rota` says; what the letter holds, `request_letters`.
 """
 
 import base64
@@ -15,24 +16,43 @@ from sqlalchemy.engine import RowMapping
 
 from config.settings import Approver
 from parsers.normalise import mail_key
-from parsers.reading import Application
 from parsers.reply import Verb
 
-from . import cases, crops, post, schema, staff_letters
-from .assessment import Assessment, assess
+from . import cases, leaves, post, request_letters, rota, schema
+from . import matter as matters
 from .case import State
+from .case_facts import facts_of
 from .cases import Case
 from .centre import Centre
-from .crops import Crops
 from .guard import attempt
-from .letters import CaseFacts, Enclosure
-from .post import MOST_ENCLOSED
-from .staff_letters import Difference
+from .matter import Matter
 from .store import added, changed, every, one
+
+__all__ = [
+    "DECISION",
+    "RECALL",
+    "ask",
+    "ask_besides",
+    "code_of",
+    "correctors",
+    "facts_of",
+    "find",
+    "get",
+    "given",
+    "make_recall",
+    "may_decide",
+    "open_requests",
+    "renew_lapsed",
+    "token_hash",
+    "use",
+    "void",
+]
+
+# What a token is for: deciding, or only taking a decision back (取消).
+DECISION, RECALL = "decision", "recall"
 
 _requests = schema.requests
 _TOKEN_BYTES = 16
-_REGISTER_FIELDS = ("company_ja", "company_en", "name_ja", "name_en", "email")
 
 
 def token_hash(centre: Centre, token: str) -> str:
@@ -52,62 +72,22 @@ def code_of(centre: Centre, request_token_hash: str, digest: str) -> str:
 
 
 def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
-    """Void what was asked before and ask every approver about the case as it is now."""
+    """Void what was asked before and ask about the case as it is now, everybody whose turn it is."""
     void(tx, case)
-    assessment = assess(tx, centre, case, now=now)
-    case = cases.set_values(tx, case, digest=assessment.digest)
-    expires = now + timedelta(days=centre.settings.policy.request_days)
-    asked = may_decide(centre, assessment.application)
-    pictures, documents = _enclosures(tx, centre, case, assessment.application)
-    for index, approver in enumerate(asked, 1):
-        token = base64.b32encode(centre.random_bytes(_TOKEN_BYTES)).decode().rstrip("=")
-        request_id = added(
-            tx,
-            _requests,
-            case_id=case.id,
-            version=case.version,
-            digest=assessment.digest,
-            approver=approver.address,
-            token_hash=token_hash(centre, token),
-            state="open",
-            created_at=now,
-            expires_at=expires,
-        )
-        draft = staff_letters.approval_request(
-            centre.office,
-            facts_of(case),
-            application=assessment.application,
-            findings=assessment.findings,
-            plan=assessment.plan.sentences,
-            blocked=assessment.plan.blocked,
-            quorum=assessment.plan.quorum,
-            quorum_reasons=assessment.plan.quorum_reasons,
-            register_differences=_differences(centre, assessment),
-            candidates=_candidates(assessment),
-            token=token,
-            code=code_of(centre, token_hash(centre, token), assessment.digest),
-            approver_index=f"{index}/{len(asked)}",
-            expires_at=expires,
-            documents=documents,
-            crops=pictures,
-        )
-        post.queue(
-            tx,
-            centre,
-            draft,
-            key=f"request:{request_id}",
-            recipient=approver.address,
-            now=now,
-            case_id=case.id,
-        )
-    if len(asked) < assessment.plan.quorum:
+    matter = matters.look(tx, centre, case, now=now)
+    case = cases.set_values(tx, case, digest=matter.digest)
+    eligible, away = may_decide(centre, matter.parties), leaves.away(tx, now)
+    choose = rota.everybody if matters.is_urgent(case) else rota.first
+    asked = choose(eligible, away, matter.plan.quorum)
+    _send(tx, centre, case, matter, asked, now=now, number=_newest_round(tx, case) + 1, before=0)
+    if len(eligible) < matter.plan.quorum:
         post.notify(
             tx,
             centre,
             key=f"too-few:{case.id}:{case.version}:{now.isoformat()}",
             subject=f"承認者が足りません {case.number}",
             lines=(
-                f"この案件には異なる{assessment.plan.quorum}名の承認が必要ですが、判断できる承認者は{len(asked)}名です。",
+                f"異なる{matter.plan.quorum}名の承認が必要ですが、判断できる承認者は{len(eligible)}名です。",
                 "承認者ご本人が当事者の申請は、ご本人には依頼していません。承認者の追加をご検討ください。",
             ),
             now=now,
@@ -120,19 +100,112 @@ def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
         actor="system",
         case_id=case.id,
         version=case.version,
-        digest=assessment.digest,
+        digest=matter.digest,
         approvers=len(asked),
     )
     return case
 
 
-def may_decide(centre: Centre, application: Application) -> list[Approver]:
-    """The approvers who are asked: nobody decides about an application of his own."""
-    own = {
-        mail_key(application.value(field) or "")
-        for field in ("applicant.email", "user.email", "before.email", "after.email")
-    }
-    return [approver for approver in centre.settings.approvers if mail_key(approver.address) not in own]
+def ask_besides(
+    tx: Connection, centre: Centre, case: Case, more: Sequence[Approver], *, now: datetime, why: str
+) -> int:
+    """Ask these too, in the running round, about exactly what the others were shown; returns how many were new.
+
+    Whoever holds an open request of the round, or has answered one, is not asked twice. Where the case has changed
+    since, nobody is asked: whoever answers the old request is told so and all are asked anew.
+    """
+    matter = matters.look(tx, centre, case, now=now)
+    if matter.digest != case.digest:
+        return 0
+    number = _newest_round(tx, case)
+    query = select(_requests.c.approver).where(
+        _requests.c.case_id == case.id,
+        _requests.c.round == number,
+        _requests.c.purpose == DECISION,
+        _requests.c.state.in_(("open", "used")),
+    )
+    asked = {row["approver"].lower() for row in every(tx, query)}
+    allowed = {approver.address.lower() for approver in may_decide(centre, matter.parties)} - asked
+    fresh = [approver for approver in more if approver.address.lower() in allowed]
+    _send(tx, centre, case, matter, fresh, now=now, number=number, before=len(asked))
+    for approver in fresh:
+        centre.audit.append(
+            tx, "decision_asked_besides", at=now, actor="system", case_id=case.id, approver=approver.address, why=why
+        )
+    return len(fresh)
+
+
+def _send(
+    tx: Connection,
+    centre: Centre,
+    case: Case,
+    matter: Matter,
+    asked: Sequence[Approver],
+    *,
+    now: datetime,
+    number: int,
+    before: int,
+) -> None:
+    """One request and one letter for each. `before` counts those of the round who hold theirs already."""
+    if not asked:
+        return
+    make = request_letters.prepare(tx, centre, case, matter)
+    expires = now + timedelta(days=centre.settings.policy.request_days)
+    for index, approver in enumerate(asked, before + 1):
+        token, request_id = _token(tx, centre, case, approver, now=now, expires=expires, number=number)
+        code = code_of(centre, token_hash(centre, token), case.digest)
+        draft = make(token=token, code=code, approver_index=f"{index}/{before + len(asked)}", expires_at=expires)
+        post.queue(
+            tx,
+            centre,
+            draft,
+            key=f"request:{request_id}",
+            recipient=approver.address,
+            now=now,
+            case_id=case.id,
+        )
+
+
+def make_recall(
+    tx: Connection, centre: Centre, case: Case, approver: Approver, *, now: datetime, expires: datetime
+) -> str:
+    """A token with which this approver can take back what was decided about the case as it is now (取消)."""
+    number = _newest_round(tx, case)
+    return _token(tx, centre, case, approver, now=now, expires=expires, number=number, purpose=RECALL)[0]
+
+
+def _token(
+    tx: Connection,
+    centre: Centre,
+    case: Case,
+    approver: Approver,
+    *,
+    now: datetime,
+    expires: datetime,
+    number: int,
+    purpose: str = DECISION,
+) -> tuple[str, int]:
+    token = base64.b32encode(centre.random_bytes(_TOKEN_BYTES)).decode().rstrip("=")
+    request_id = added(
+        tx,
+        _requests,
+        case_id=case.id,
+        version=case.version,
+        digest=case.digest,
+        approver=approver.address,
+        token_hash=token_hash(centre, token),
+        state="open",
+        created_at=now,
+        expires_at=expires,
+        purpose=purpose,
+        round=number,
+    )
+    return token, request_id
+
+
+def may_decide(centre: Centre, parties: frozenset[str]) -> list[Approver]:
+    """The approvers who may decide: nobody does about an affair of his own. `parties` are compare keys of addresses."""
+    return [approver for approver in centre.settings.approvers if mail_key(approver.address) not in parties]
 
 
 def find(tx: Connection, centre: Centre, token: str) -> RowMapping | None:
@@ -145,12 +218,19 @@ def get(tx: Connection, request_id: int) -> RowMapping | None:
     return one(tx, select(_requests).where(_requests.c.id == request_id))
 
 
+def open_requests(tx: Connection, case: Case) -> Sequence[RowMapping]:
+    """The requests for decision that may still be answered, in the order they were sent."""
+    query = select(_requests).where(
+        _requests.c.case_id == case.id, _requests.c.state == "open", _requests.c.purpose == DECISION
+    )
+    return every(tx, query.order_by(_requests.c.id))
+
+
 def given(tx: Connection, case: Case) -> Sequence[RowMapping]:
     """The approvals of exactly what the case is now, in answer to the newest round of requests.
 
-    When a case was asked about anew (a mail came in, the term passed), what was said before counts no more.
+    When a case was asked about anew (a mail came in, the term passed, 取消), what was said before counts no more.
     """
-    newest = select(func.max(_requests.c.created_at)).where(_requests.c.case_id == case.id).scalar_subquery()
     decisions = schema.decisions
     return every(
         tx,
@@ -161,9 +241,22 @@ def given(tx: Connection, case: Case) -> Sequence[RowMapping]:
             decisions.c.version == case.version,
             decisions.c.digest == case.digest,
             decisions.c.verb == Verb.APPROVE.value,
-            _requests.c.created_at == newest,
+            _requests.c.purpose == DECISION,
+            _requests.c.round == _newest_round(tx, case),
         ),
     )
+
+
+def correctors(tx: Connection, case: Case) -> frozenset[str]:
+    """Who corrected the form as it came in last: each correction needs the approval of somebody else (SPEC 2.1)."""
+    versions = schema.applications
+    query = select(versions.c.amended_by).where(versions.c.case_id == case.id).order_by(versions.c.version.desc())
+    found = []
+    for row in every(tx, query):
+        if not row["amended_by"]:
+            break
+        found.append(row["amended_by"])
+    return frozenset(found)
 
 
 def use(tx: Connection, request: RowMapping) -> None:
@@ -175,7 +268,7 @@ def use(tx: Connection, request: RowMapping) -> None:
 
 
 def void(tx: Connection, case: Case) -> None:
-    """No open request of this case may be answered any more."""
+    """No open request of this case may be answered any more, and no token takes anything back."""
     tx.execute(
         update(_requests).where(_requests.c.case_id == case.id, _requests.c.state == "open").values(state="void")
     )
@@ -192,62 +285,17 @@ def renew_lapsed(centre: Centre) -> int:
 def _renew(centre: Centre, case_id: int) -> int:
     now = centre.clock()
     with centre.store.transaction() as tx:
-        tx.execute(
-            update(_requests).where(_requests.c.case_id == case_id, _requests.c.state == "open").values(state="lapsed")
-        )
         case = cases.get(tx, case_id)
-        if case.state not in (State.AWAITING_DECISION, State.ON_HOLD):
+        waits = case.state in (State.AWAITING_DECISION, State.ON_HOLD)
+        late = update(_requests).where(_requests.c.case_id == case_id, _requests.c.state == "open")
+        # Of a case that waits all lapse together: a round is one. Elsewhere only tokens of 取消 are left.
+        tx.execute((late if waits else late.where(_requests.c.expires_at <= now)).values(state="lapsed"))
+        if not waits:
             return 0
         ask(tx, centre, case, now=now)
     return 1
 
 
-def facts_of(case: Case, *, wished: str | None = None, user_name: str = "") -> CaseFacts:
-    """What letters may say about a case."""
-    return CaseFacts(
-        number=case.number,
-        request_type=case.request_type,
-        company=case.applicant_company,
-        person=case.applicant_name,
-        arrived_at=case.arrived_at,
-        wished_date=datetime.fromisoformat(wished).date() if wished else None,
-        user_name=user_name,
-    )
-
-
-def _differences(centre: Centre, assessment: Assessment) -> list[Difference]:
-    target, kind = assessment.facts.target, assessment.application.request_type
-    if target is None or kind is None:
-        return []
-    block = centre.table.types[kind].looks_up
-    pairs = [
-        (f"{block}.{name}", assessment.application.value(f"{block}.{name}") or "", getattr(target.person, name))
-        for name in _REGISTER_FIELDS
-    ]
-    return [
-        Difference(centre.table.label(key), read, registered) for key, read, registered in pairs if read != registered
-    ]
-
-
-def _candidates(assessment: Assessment) -> list[str]:
-    if assessment.facts.target is not None:
-        return []
-    shown = (*assessment.facts.match.exact, *assessment.facts.match.candidates)
-    return [
-        f"{registration.subscriber_id}：{registration.person.company_ja} {registration.person.name_ja}"
-        f"（{registration.person.email}）"
-        for registration in shown
-    ]
-
-
-def _enclosures(tx: Connection, centre: Centre, case: Case, application: Application) -> tuple[Crops, list[Enclosure]]:
-    """What staff compare the reading with: pictures cut out of the form, and the form itself where both together are
-    small enough for every mail server; a larger form lies in the mailbox."""
-    digest = cases.version_row(tx, case)["document"]
-    data = centre.blobs.get(digest) if digest else b""
-    if not data:
-        return Crops(), []
-    pictures = crops.make(data, application, centre.reader)
-    size = len(data) + sum(len(picture.data) for picture in pictures.pictures)
-    document = Enclosure(f"{case.number}.pdf", "application/pdf", data)
-    return pictures, [document] if size <= MOST_ENCLOSED else []
+def _newest_round(tx: Connection, case: Case) -> int:
+    query = select(func.max(_requests.c.round)).where(_requests.c.case_id == case.id)
+    return int(tx.execute(query).scalar_one() or 0)

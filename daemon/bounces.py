@@ -141,6 +141,8 @@ CONSEQUENCES: Mapping[LetterKind, Row] = MappingProxyType(
         LetterKind.ISSUED_TO_APPLICANT: _APPLICANT,
         LetterKind.SCHEDULED_REVOCATION: _APPLICANT,
         LetterKind.REVOKED: _APPLICANT,
+        LetterKind.URGENTLY_REVOKED: _APPLICANT,
+        LetterKind.REVOCATION_CALLED_OFF: _APPLICANT,
         LetterKind.REGISTRATION_CHANGED: _APPLICANT,
         # The former address and the predecessor's are often dead: that is why somebody applied.
         LetterKind.ADDRESS_CHANGED_OLD: _FORMER,
@@ -148,11 +150,13 @@ CONSEQUENCES: Mapping[LetterKind, Row] = MappingProxyType(
         LetterKind.CANCELLED: _APPLICANT,
         LetterKind.HANDOVER_DONE: _APPLICANT,
         LetterKind.APPROVAL_REQUEST: _STAFF,
+        LetterKind.ORDER_REQUEST: _STAFF,
         LetterKind.APPROVAL_REMINDER: _STAFF,
         LetterKind.DECISION_RECORDED: _STAFF,
         LetterKind.DECISION_REFUSED: _STAFF,
         LetterKind.REPLY_UNCLEAR: _STAFF,
         LetterKind.STAFF_NOTICE: _STAFF,
+        LetterKind.DAILY_DIGEST: _STAFF,
     }
 )
 

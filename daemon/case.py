@@ -52,10 +52,12 @@ class Event(StrEnum):
 
 
 class CaseKind(StrEnum):
-    """What brought a case about: a form, or the calendar."""
+    """What brought a case about: a form, the calendar, or staff themselves (至急失効; another day for a revocation)."""
 
     APPLICATION = "application"
     RENEWAL = "renewal"
+    URGENT_REVOCATION = "urgent_revocation"
+    RESCHEDULING = "rescheduling"
 
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = MappingProxyType(

@@ -12,8 +12,9 @@ from sqlalchemy.engine import RowMapping
 from config import request_types
 from parsers.reading import application_from_json
 
-from . import audit, cases, gauges, schema
-from .case import CaseKind, State, final
+from . import audit, cases, gauges, leaves, request_console, schema
+from .case import State, final
+from .case_facts import KIND_WORDS
 from .cases import Case
 from .commands import STATE_WORDS
 from .console import Answer, UsageError, aligned, described, local, opened
@@ -40,6 +41,7 @@ TASK_WORDS: Mapping[TaskKind, str] = {
     TaskKind.REVOKE: "失効",
     TaskKind.CHANGE: "登録の変更",
     TaskKind.CLOSE: "登録の終了",
+    TaskKind.RESCHEDULE: "失効予約の変更",
 }
 TASK_STATES: Mapping[str, str] = {"pending": "未実施", "done": "済", "failed": "失敗", "cancelled": "取消"}
 
@@ -52,10 +54,13 @@ def queue(arguments: argparse.Namespace) -> Answer:
         held = every(tx, select(schema.mails).where(schema.mails.c.state == "held").order_by(schema.mails.c.id))
         measured = gauges.values(tx)
         letters = [dict(row) for row in every(tx, _LETTERS_THAT_WAIT)]
+        asked = {case.id: request_console.asked(tx, case) for case in waiting}
+        absent = leaves.planned(tx, now)
     unsent = [row for row in letters if row["state"] in UNSENT]
     failed = [row for row in letters if row["state"] not in UNSENT]
     document = {
-        "cases": [_case_json(case) | {"waits_for": _waits_for(case)} for case in waiting],
+        "cases": [_case_json(case) | {"waits_for": _waits_for(case), "requests": asked[case.id]} for case in waiting],
+        "absences": [asdict(leave) for leave in absent],
         "held_mails": [{"id": row["id"], "arrived_at": row["arrived_at"], "reason": row["reason"]} for row in held],
         "unsent_letters": [_letter_json(row) | {"not_before": row["not_before"]} for row in unsent],
         "failed_letters": [_letter_json(row) for row in failed],
@@ -63,9 +68,11 @@ def queue(arguments: argparse.Namespace) -> Answer:
     }
     lines = [
         *_waiting_lines(waiting, now),
+        *request_console.asked_lines(waiting, asked),
         *_held_lines(held),
         *_unsent_lines(unsent, now),
         *_failed_lines(failed),
+        *request_console.absence_lines(absent),
         *_mailbox_lines(measured),
     ]
     return Answer("\n".join(lines) or "待っている案件はありません。", document)
@@ -176,9 +183,12 @@ def show(arguments: argparse.Namespace) -> Answer:
                 schema.applications.c.case_id == case.id, schema.applications.c.version == case.version
             ),
         )
+        asked, order = request_console.asked(tx, case), request_console.order_of(tx, case)
     document = _case_json(case) | {
         "waits_for": None if final(case.state) else _waits_for(case),
         "application": reading["reading"] if reading else None,
+        "requests": asked,
+        "order": order,
         "decisions": [
             {key: row[key] for key in ("version", "approver", "verb", "argument", "decided_at")} for row in decisions
         ],
@@ -192,7 +202,9 @@ def show(arguments: argparse.Namespace) -> Answer:
     ]
     lines = [
         *_head(case),
+        *_part("依頼の内容", request_console.order_lines(order)),
         *_part("申請書", [f"  {line}" for line in form]),
+        *_part("承認依頼", request_console.request_lines(asked)),
         *_part("判断", aligned([_decision(row) for row in decisions])),
         *_part("実施内容", aligned(dated)),
         *_part("通知", aligned([_letter(row) for row in sent])),
@@ -253,7 +265,7 @@ def _found(tx: Connection, number: str) -> Case:
 
 def _word(case: Case) -> str:
     if case.request_type is None:
-        return "更新" if case.kind is CaseKind.RENEWAL else "種別未定"
+        return KIND_WORDS.get(case.kind, "種別未定")
     return request_types.load().types[case.request_type].word
 
 

@@ -35,6 +35,7 @@ from . import (
     reading_console,
     register_console,
     service,
+    urgent_console,
 )
 from .centre import wall_clock
 from .console import Answer, Command
@@ -50,7 +51,6 @@ INTERRUPTED = 130  # as every shell says of a command that Ctrl-C ended
 LATER = {
     "replay": 7,
     "submit": 6,
-    "revoke": 4,
     "ca": 5,
     "backup": 7,
     "restore": 7,
@@ -224,18 +224,38 @@ def _parser() -> argparse.ArgumentParser:
     add("queue", case_console.queue, "what waits, and for whom")
     add("show", case_console.show, "one case").add_argument("number", metavar="NO")
     add("log", case_console.log, "the history of one case").add_argument("number", metavar="NO")
+    _add_certificates(add)
+    for name, words in (("companies", "companies known to the service"), ("registrations", "registered persons")):
+        group = add(name, register_console.register_of(name), words)
+        group.add_argument("action", choices=("import", "list", "show"))
+        group.add_argument("subject", nargs="?", metavar="FILE|ID")
+    _add_held_mail(add)
+    for name, stage in LATER.items():
+        later = add(name, console.later(name, stage), f"comes with stage {stage}")
+        later.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_certificates(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     certs = add("certs", certificate_console.certs, "all certificates")
     certs.add_argument("--expiring", type=_days, metavar="DAYS", help="only those that end within so many days")
     cert = add("cert", certificate_console.cert, "one certificate")
     cert.add_argument("serial", metavar="SERIAL")
     cert.add_argument("--pem", action="store_true", help="print the certificate itself")
+    revoke = add("revoke", urgent_console.revoke, "an urgent revocation, which two approvers decide by mail")
+    revoke.add_argument("serial", metavar="SERIAL", help="a serial number, a registration's id or a case number")
+    revoke.add_argument(
+        "--reason", required=True, metavar="R", help="why, in words; a date at its end: key unsafe since"
+    )
+    revoke.add_argument(
+        "--break-glass", action="store_true", help="revoke at once, without approvers; alarms everybody"
+    )
     crl = add("crl", certificate_console.crl, "the newest CRL")
     crl.add_argument("--publish", action="store_true", help="make a new one now")
     add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")
-    for name, words in (("companies", "companies known to the service"), ("registrations", "registered persons")):
-        group = add(name, register_console.register_of(name), words)
-        group.add_argument("action", choices=("import", "list", "show"))
-        group.add_argument("subject", nargs="?", metavar="FILE|ID")
+
+
+def _add_held_mail(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     add("held", mail_console.held, "mail that could not be handled, with its reason")
     add("release", mail_console.release, "read a held mail again").add_argument("id", type=int, metavar="ID")
     export = add("export", mail_console.export, "the raw mail as a file (.eml)")
@@ -246,7 +266,3 @@ def _parser() -> argparse.ArgumentParser:
     take_in.add_argument(
         "--for", dest="replaced", type=int, metavar="ID", help="the held mail it takes the place of, with its arrival"
     )
-    for name, stage in LATER.items():
-        later = add(name, console.later(name, stage), f"comes with stage {stage}")
-        later.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    return parser

@@ -11,21 +11,24 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from config.request_types import RequestType, Table
+from config.request_types import Table
 from config.settings import Approver
 from parsers import rules
 from parsers.application import amended
 from parsers.reading import Application
 from parsers.reply import Command, Verb
 
-from . import approval, assessment, cases, letters, registrations, staff_letters, wording
+from . import approval, assessment, cases, letters, orders, registrations, request_letters, staff_letters, wording
 from .answers import answer
 from .case import Event, State
+from .case_facts import KIND_WORDS
 from .cases import Case
 from .centre import Centre
 from .planning import JST
 
 Action = Callable[..., None]
+# 却下 取下げ: not refused by us but withdrawn by the applicant, whose mail staff have read.
+WITHDRAWN_WORDS = ("取下げ", "取り下げ", "取下")
 _NO_SUCH_CASE = "該当する案件がありません。"
 
 
@@ -49,6 +52,12 @@ def problem(tx: Connection, centre: Centre, case: Case, command: Command, *, now
 
 
 def _reject(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
+    if command.argument.strip() in WITHDRAWN_WORDS:
+        case = cases.apply(tx, centre.audit, case, Event.WITHDRAWN, now=now, actor=approver.address)
+        approval.void(tx, case)
+        draft = letters.withdrawn(centre.office, approval.facts_of(case))
+        answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now)
+        return
     case = _resume(tx, centre, case, approver, now)
     case = cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
     approval.void(tx, case)
@@ -115,6 +124,14 @@ def _note(tx: Connection, centre: Centre, case: Case, command: Command, approver
     """The text stands in the decision's row; the case stays as it is."""
 
 
+def _reject_order(
+    tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime
+) -> None:
+    """What staff asked for themselves: nobody outside has heard of it, so nobody is written to."""
+    cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
+    approval.void(tx, case)
+
+
 ACTIONS: Mapping[Verb, Action] = {
     Verb.REJECT: _reject,
     Verb.RETURN: _return,
@@ -126,6 +143,16 @@ ACTIONS: Mapping[Verb, Action] = {
     Verb.CHOOSE: _choose,
     Verb.NOTE: _note,
 }
+
+ORDER_ACTIONS: Mapping[Verb, Action] = {Verb.REJECT: _reject_order, Verb.NOTE: _note}
+
+# After these no request of the case is open any more.
+CLOSING = (Verb.REJECT, Verb.RETURN)
+
+
+def actions_of(case: Case) -> Mapping[Verb, Action]:
+    """What may be said, besides 承認, in answer to a request about this kind of case."""
+    return ORDER_ACTIONS if case.kind in orders.KINDS else ACTIONS
 
 
 # What the confirmation says follows from each command.
@@ -158,13 +185,15 @@ _WORDS: Mapping[Verb, str] = {
     Verb.LIST: "一覧",
     Verb.SHOW: "照会",
     Verb.HELP: "ヘルプ",
-    Verb.ABSENCE: "不在",
     Verb.HAND_OVER: "引継ぎ",
+    Verb.ABSENCE: "不在",
 }
 
 
 def consequences(command: Command) -> tuple[str, ...]:
     """What follows from a command, for its confirmation; after 却下 also what the applicant is told."""
+    if command.verb is Verb.REJECT and command.argument.strip() in WITHDRAWN_WORDS:
+        return ("申請者のお申し出による取下げとして終了し、差出人に通知します。",)
     if command.verb is Verb.REJECT:
         return CONSEQUENCES[command.verb], f"申請者への説明：{letters.rejection_sentence(command.argument)}"
     return (CONSEQUENCES[command.verb],)
@@ -250,6 +279,10 @@ def _help(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
         "",
         "新しいメールでは、次の操作ができます。",
         "一覧 ／ 照会 受付番号 ／ ヘルプ",
+        "（至急失効）至急失効 登録番号・受付番号・シリアル番号 理由",
+        "（不在の登録）不在 7/22-7/26 代理 名前　（終えるとき）不在 終了",
+        "",
+        "「判断を承りました」のメールへの返信では、実行前に限り「取消」ができます。",
     ]
 
 
@@ -257,7 +290,7 @@ def _list(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
     waiting = cases.in_state(
         tx, State.AWAITING_DECISION, State.ON_HOLD, State.RETURNED, State.HELD, State.APPROVED, State.EXECUTING
     )
-    lines = [f"{case.number}　{STATE_WORDS[case.state]}　{_type_word(centre, case.request_type)}" for case in waiting]
+    lines = [f"{case.number}　{STATE_WORDS[case.state]}　{_type_word(centre, case)}" for case in waiting]
     return "案件一覧", lines or ["お待ちの案件はありません。"]
 
 
@@ -267,15 +300,19 @@ def _show(tx: Connection, centre: Centre, command: Command) -> tuple[str, list[s
         return "照会", [_NO_SUCH_CASE]
     return f"照会 {case.number}", [
         f"状態：{STATE_WORDS[case.state]}",
-        f"申請種別：{_type_word(centre, case.request_type)}",
+        f"申請種別：{_type_word(centre, case)}",
         f"申請者：{case.applicant_company} {case.applicant_name}",
         f"到着：{case.arrived_at.astimezone(JST):%Y-%m-%d %H:%M}",
         f"版：{case.version}",
+        *(f"回答待ち：{request_letters.name_of(centre, row['approver'])}" for row in approval.open_requests(tx, case)),
+        *request_letters.notes(tx, centre, case),
     ]
 
 
-def _type_word(centre: Centre, kind: RequestType | None) -> str:
-    return centre.table.types[kind].word if kind else "種別未定"
+def _type_word(centre: Centre, case: Case) -> str:
+    if case.request_type is None:
+        return KIND_WORDS.get(case.kind, "種別未定")
+    return centre.table.types[case.request_type].word
 
 
 STATE_WORDS: Mapping[State, str] = {

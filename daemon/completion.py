@@ -6,10 +6,10 @@ the same functions.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from ca import register
 from ca.crl import Reason
@@ -17,16 +17,14 @@ from ca.issue import Prepared
 from ca.register import CertificateRow
 from config.request_types import RequestType
 
-from . import approval, cases, letters, post, registrations, schema
+from . import approval, business_time, cases, letters, orders, post, reach, registrations, rescheduling, urgent
+from .business_time import BusinessTime
 from .case import CaseKind, Event
 from .cases import Case, TaskRow
 from .centre import Centre
 from .letters import CaseFacts, Draft, insert_password
 from .matching import PERSON_FIELDS, Registration, person_from
 from .planning import JST, TaskKind
-from .store import every
-
-_SATURDAY = 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,10 @@ def complete(tx: Connection, centre: Centre, case: Case, issued: Issued | None, 
         _deliver(tx, centre, case, issued, now=now)
     if case.kind is CaseKind.APPLICATION:
         _tell_applicant(tx, centre, case, issued, done, dated, now=now)
+    elif case.kind is CaseKind.URGENT_REVOCATION:
+        urgent.tell(tx, centre, case, done.revoked, now=now)
+    elif case.kind is CaseKind.RESCHEDULING:
+        rescheduling.tell(tx, centre, case, now=now)
 
 
 def carry_out(
@@ -80,6 +82,8 @@ def carry_out(
     for task in tasks:
         if task.kind is TaskKind.REVOKE:
             done.revoked += _revoke(tx, centre, case, task, now=now, spare=spare)
+        elif task.kind is TaskKind.RESCHEDULE:
+            orders.reschedule(tx, task, now=now)
         elif task.registration_id is None:
             raise ValueError(f"task {task.id} names no registration")
         elif task.kind is TaskKind.ISSUE:
@@ -107,60 +111,46 @@ def carry_out(
     return done
 
 
-def covered(tx: Connection, task: TaskRow, now: datetime) -> list[CertificateRow]:
-    """The live certificates a revocation means: all of the registration, or the named ones and their renewals."""
-    if task.registration_id is None:
-        return []
-    rows = register.live(tx, task.registration_id, now)
-    if not task.serials:
-        return rows
-    named = set(task.serials)
-    while more := _renewals_of(tx, named) - named:
-        named |= more
-    return [row for row in rows if row.serial in named]
-
-
-def doomed(tx: Connection, now: datetime) -> set[str]:
-    """The serials that a scheduled revocation will reach."""
-    return {
-        row.serial
-        for task in cases.pending_tasks(tx)
-        if task.kind is TaskKind.REVOKE and task.due_at is not None
-        for row in covered(tx, task, now)
-    }
-
-
-def _renewals_of(tx: Connection, serials: set[str]) -> set[str]:
-    table = schema.cases
-    rows = every(tx, select(table.c.id).where(table.c.renews_serial.in_(serials)))
-    certificates = register.certificates
-    found = every(tx, select(certificates.c.serial).where(certificates.c.case_id.in_([row["id"] for row in rows])))
-    return {row["serial"] for row in found}
-
-
 def _revoke(
     tx: Connection, centre: Centre, case: Case, task: TaskRow, *, now: datetime, spare: str
 ) -> list[CertificateRow]:
     revoked = []
-    for row in covered(tx, task, now):
+    for row in reach.covered(tx, task, now):
         if row.serial == spare:
             continue
-        reason = Reason(task.detail["reason"])
-        if revoke_one(tx, centre, row.serial, reason=reason, case_id=case.id, actor="issuer", now=now):
+        reason, since = Reason(task.detail["reason"]), _invalid_since(task)
+        if revoke_one(tx, centre, row.serial, reason=reason, since=since, case_id=case.id, actor="issuer", now=now):
             revoked.append(row)
     return revoked
 
 
 def revoke_one(
-    tx: Connection, centre: Centre, serial: str, *, reason: Reason, case_id: int | None, actor: str, now: datetime
+    tx: Connection,
+    centre: Centre,
+    serial: str,
+    *,
+    reason: Reason,
+    case_id: int | None,
+    actor: str,
+    now: datetime,
+    since: datetime | None = None,
 ) -> bool:
-    """Revoke one certificate at once and write it into the log; False when that has been done already."""
-    if not register.revoke(tx, serial, at=now, reason=reason, now=now):
+    """Revoke one certificate at once and write it into the log; False when that has been done already.
+
+    `since` is the invalidity date (RFC 5280 section 5.3.2), where it is known.
+    """
+    if not register.revoke(tx, serial, at=now, reason=reason, now=now, invalidity_date=since):
         return False
     centre.audit.append(
         tx, "certificate_revoked", at=now, actor=actor, case_id=case_id, serial=serial, reason=reason.value
     )
     return True
+
+
+def _invalid_since(task: TaskRow) -> datetime | None:
+    """The invalidity date of RFC 5280 section 5.3.2: the beginning, in Japan, of the day staff named."""
+    day = task.detail.get("invalid_since")
+    return datetime.combine(date.fromisoformat(day), time(0), JST) if day else None
 
 
 def _note_applicant(tx: Connection, case: Case, issued: Issued | None) -> None:
@@ -177,18 +167,10 @@ def friendly_name(case: Case) -> str:
     return case.number
 
 
-def quiet_until(registration: Registration, now: datetime) -> datetime:
-    """A changed address gets nothing secret for one business day (SPEC 2.2); weekends do not count."""
+def quiet_until(registration: Registration, now: datetime, hours: BusinessTime) -> datetime:
+    """A changed address gets nothing secret for one business day (SPEC 2.2)."""
     changed_at = registration.email_changed_at
-    if changed_at is None:
-        return now
-    start = changed_at.astimezone(JST)
-    while start.weekday() >= _SATURDAY:
-        start = datetime.combine(start.date() + timedelta(days=1), time(0), JST)
-    until = start + timedelta(days=1)
-    while until.weekday() >= _SATURDAY:
-        until += timedelta(days=1)
-    return max(now, until)
+    return now if changed_at is None else max(now, hours.one_day_after(changed_at))
 
 
 def _deliver(tx: Connection, centre: Centre, case: Case, issued: Issued, *, now: datetime) -> None:
@@ -211,7 +193,7 @@ def _deliver(tx: Connection, centre: Centre, case: Case, issued: Issued, *, now:
         )
     else:
         notice = letters.issue_notice(centre.office, facts, **common)
-    start = quiet_until(issued.registration, now)
+    start = quiet_until(issued.registration, now, business_time.of(centre.settings.approval))
     notice_id = post.queue(
         tx, centre, notice, key=f"notice:{case.id}", recipient=person.email, now=now, case_id=case.id, not_before=start
     )

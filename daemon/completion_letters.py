@@ -117,17 +117,51 @@ def revoked(office: Office, case: CaseFacts, *, name: str, serial_tails: Sequenc
 
     Each of `serial_tails` is the last four hexadecimal digits of a serial number; ValueError for more, or for none.
     """
-    if not serial_tails or not all(re.fullmatch(r"[0-9a-fA-F]{4}", tail) for tail in serial_tails):
-        raise ValueError("a letter shows exactly the last four hexadecimal digits of each serial number")
     return wording.letter(
         LetterKind.REVOKED,
         office,
         addressee=wording.addressee(case),
         number=case.number,
         name=wording.one_line(name),
-        serial_tail="、".join(tail.upper() for tail in serial_tails),
+        serial_tail=_tails(serial_tails),
         at=wording.japanese_time(at),
     )
+
+
+def urgently_revoked(
+    office: Office, case: CaseFacts, *, name: str, serial_tails: Sequence[str], at: datetime, form_by: date
+) -> Draft:
+    """至急失効 to the applicant: what was revoked, never why, and which form is still to follow (domain notes E.3).
+
+    Each of `serial_tails` is the last four hexadecimal digits of a serial number; ValueError for more, or for none.
+    """
+    return wording.letter(
+        LetterKind.URGENTLY_REVOKED,
+        office,
+        addressee=wording.addressee(case),
+        number=case.number,
+        name=wording.one_line(name),
+        serial_tail=_tails(serial_tails),
+        at=wording.japanese_time(at),
+        form_by=wording.japanese_date(form_by),
+    )
+
+
+def revocation_called_off(office: Office, case: CaseFacts, *, name: str) -> Draft:
+    """失効予約の取消: the certificate stays good until it expires."""
+    return wording.letter(
+        LetterKind.REVOCATION_CALLED_OFF,
+        office,
+        addressee=wording.addressee(case),
+        number=case.number,
+        name=wording.one_line(name),
+    )
+
+
+def _tails(serial_tails: Sequence[str]) -> str:
+    if not serial_tails or not all(re.fullmatch(r"[0-9a-fA-F]{4}", tail) for tail in serial_tails):
+        raise ValueError("a letter shows exactly the last four hexadecimal digits of each serial number")
+    return "、".join(tail.upper() for tail in serial_tails)
 
 
 def registration_changed(office: Office, case: CaseFacts, changed: Sequence[str], not_after: datetime | None) -> Draft:

@@ -1,9 +1,9 @@
 """Pictures cut out of the form for staff: each mail address, the seal, the type, every doubtful value, and the page.
 
-A mail address that was read from a picture always goes to staff with the picture (SPEC 1.3.10): what was read and what
-stands there lie side by side on the phone. The page is drawn in the confined reader, which gives plain pixels; here is
-what is cut out of them, and what the pictures are called. A form that can't be drawn is asked about all the same: the
-letter says so.
+Whoever decides compares these letter by letter and looks at the seal (SPEC 1.3.10, domain notes E.1): what was read and
+what stands there lie side by side on the phone. The page is drawn in the confined reader, which gives plain pixels;
+here is what is cut out of them, and what the pictures are called. A form that can't be drawn is asked about all the
+same: the letter says so.
 """
 
 import io
@@ -20,7 +20,7 @@ from config.request_types import Row
 from parsers.errors import ParseError
 from parsers.normalise import Kind, kind_of
 from parsers.picture import Picture
-from parsers.reading import Application, Box, FieldValue, Route, SealVerdict
+from parsers.reading import Application, Box, FieldValue
 from parsers.subject import SURE, is_empty
 
 from .draft import Enclosure
@@ -46,7 +46,6 @@ _MOST_CROP_OCTETS = 2_000_000
 _MOST_PAGES = 4
 # Around a cell, so that a letter on the line or over it is seen whole.
 _MARGIN = 6.0
-_FROM_PICTURE = (Route.SCAN, Route.CODE)
 _TYPE = "request_type"
 _SEAL = "seal"
 
@@ -77,14 +76,15 @@ class Crops:
 
 
 def places(application: Application) -> tuple[Place, ...]:
-    """What of this form staff must see as a picture. A text of the PDF is what it says: only its doubts are shown."""
-    table, pictured = request_types.load(), application.route in _FROM_PICTURE
-    found = [_place(_TYPE, "request-type.png", application.type_reading, always=pictured)]
+    """What of this form staff must see as a picture: type, mail addresses and seal always, however they were read, and
+    every other value in doubt."""
+    table = request_types.load()
+    found = [_place(_TYPE, "request-type.png", application.type_reading, always=True)]
     for row in table.fields():
-        always = pictured and kind_of(row.key) is Kind.MAIL and _is_used(row, application)
+        always = kind_of(row.key) is Kind.MAIL and _is_used(row, application)
         found.append(_place(row.key, _file_name(row.key), application.fields.get(row.key), always=always))
     seal = application.seal
-    if seal.page and seal.box and (pictured or seal.verdict is SealVerdict.UNCLEAR):
+    if seal.page and seal.box:
         found.append(Place(_SEAL, "seal.png", seal.page, _widened(seal.box)))
     return tuple(place for place in found if place)
 
@@ -126,7 +126,7 @@ def make(data: bytes, application: Application, reader: Painter) -> Crops:
         _log.warning("no pictures could be cut out of a form (%s)", type(error).__name__)
         return Crops(failed=True)
     cut = _within(_MOST_CROP_OCTETS, wanted, pictures)
-    shown = {page: _page(pictures[page]) for page in pages if application.route in _FROM_PICTURE}
+    shown = {page: _page(pictures[page]) for page in pages}
     crops = [Enclosure(place.name, "image/png", cut[place.key], inline=True) for place in wanted if place.key in cut]
     whole = [Enclosure(f"page-{page}.jpg", "image/jpeg", found, inline=True) for page, found in shown.items() if found]
     return Crops(

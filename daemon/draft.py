@@ -47,12 +47,16 @@ class LetterKind(StrEnum):
     CANCELLED = "cancelled"
     HANDOVER_DONE = "handover_done"
     HANDOVER_PREDECESSOR = "handover_predecessor"
+    URGENTLY_REVOKED = "urgently_revoked"
+    REVOCATION_CALLED_OFF = "revocation_called_off"
     APPROVAL_REQUEST = "approval_request"
+    ORDER_REQUEST = "order_request"
     APPROVAL_REMINDER = "approval_reminder"
     DECISION_RECORDED = "decision_recorded"
     DECISION_REFUSED = "decision_refused"
     REPLY_UNCLEAR = "reply_unclear"
     STAFF_NOTICE = "staff_notice"
+    DAILY_DIGEST = "daily_digest"
 
     @property
     def for_staff(self) -> bool:
@@ -68,11 +72,13 @@ class LetterKind(StrEnum):
 _FOR_STAFF = frozenset(
     {
         LetterKind.APPROVAL_REQUEST,
+        LetterKind.ORDER_REQUEST,
         LetterKind.APPROVAL_REMINDER,
         LetterKind.DECISION_RECORDED,
         LetterKind.DECISION_REFUSED,
         LetterKind.REPLY_UNCLEAR,
         LetterKind.STAFF_NOTICE,
+        LetterKind.DAILY_DIGEST,
     }
 )
 
@@ -109,6 +115,7 @@ class CaseFacts:
     arrived_at: datetime
     wished_date: date | None = None
     user_name: str = ""
+    kind_word: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from ca.issue import IssuanceRequest
 from ca.names import Subject
 from ca.signer import Signer
 
-from . import approval, cases, completion, post, registrations, replies, schema
-from .assessment import assess
+from . import approval, binding, cases, completion, matter, post, reach, registrations, schema
 from .case import CaseKind, Event, State
 from .cases import Case, TaskRow
 from .centre import Centre
 from .completion import Issued
+from .four_eyes import enough
 from .guard import attempt
 from .matching import Person, Registration, person_from
 from .planning import Task, TaskKind
@@ -78,8 +78,8 @@ def _start(centre: Centre, case_id: int) -> None:
             case = cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
             cases.add_tasks(tx, case, (Task(TaskKind.ISSUE, case.registration_id),))
             return
-        assessed = assess(tx, centre, case, now=now)
-        reason = _unsound(tx, centre, case, assessed.digest, assessed.plan.quorum, now=now)
+        found = matter.look(tx, centre, case, now=now)
+        reason = _unsound(tx, centre, case, found.digest, found.plan.quorum, now=now)
         if reason is not None:
             _log.warning("case %s: the approval does not hold any more (%s)", case.number, reason)
             case = cases.apply(
@@ -88,9 +88,8 @@ def _start(centre: Centre, case_id: int) -> None:
             approval.ask(tx, centre, case, now=now)
             return
         case = cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
-        cases.add_tasks(tx, case, assessed.plan.tasks)
-        target = assessed.facts.target
-        cases.set_values(tx, case, registration_id=target.id if target else None)
+        cases.add_tasks(tx, case, found.plan.tasks)
+        cases.set_values(tx, case, registration_id=found.registration_id)
 
 
 def _renewable(tx: Connection, case: Case, now: datetime) -> bool:
@@ -99,13 +98,16 @@ def _renewable(tx: Connection, case: Case, now: datetime) -> bool:
     return (
         row is not None
         and row.state is register.CertificateState.ISSUED
-        and row.serial not in completion.doomed(tx, now)
+        and row.serial not in reach.doomed(tx, now)
         and registrations.get(tx, row.registration_id).state == "live"
     )
 
 
 def _pausing(centre: Centre, case: Case, now: datetime) -> bool:
-    """The pause in which an approval can still be taken back (取消); renewals were approved by nobody."""
+    """The pause in which an approval can still be taken back (取消); renewals were approved by nobody, and an urgent
+    revocation cannot wait."""
+    if matter.is_urgent(case):
+        return False
     pause = timedelta(minutes=centre.settings.policy.cancel_minutes)
     return case.accepted_at is not None and now < case.accepted_at + pause
 
@@ -118,11 +120,9 @@ def _unsound(tx: Connection, centre: Centre, case: Case, digest: str, quorum: in
     if digest != case.digest:
         return "digest_changed"
     rows = approval.given(tx, case)
-    needed = max([replies.required(tx, case, quorum), *(row["quorum"] for row in rows)])
-    sound = {row["approver"].lower() for row in rows if replies.carries(tx, centre, case, row, now=now)}
-    if len(sound) < needed:
-        return "quorum_missing"
-    return None
+    needed = max([quorum, *(row["quorum"] for row in rows)])
+    sound = {row["approver"].lower() for row in rows if binding.carries(tx, centre, case, row, now=now)}
+    return None if enough(sound, needed, approval.correctors(tx, case)) else "quorum_missing"
 
 
 def _carry_out(centre: Centre, case_id: int) -> bool:

@@ -25,8 +25,10 @@ from .completion_letters import (
     password,
     registration_changed,
     renewal_notice,
+    revocation_called_off,
     revoked,
     scheduled_revocation,
+    urgently_revoked,
 )
 from .draft import PASSWORD_MARKER, PKCS12, CaseFacts, Draft, Enclosure, LetterKind, Office, insert_password
 from .unreadable_letters import not_taken, unreadable
@@ -63,9 +65,11 @@ __all__ = [
     "rejection_sentence",
     "renewal_notice",
     "returned",
+    "revocation_called_off",
     "revoked",
     "scheduled_revocation",
     "unreadable",
+    "urgently_revoked",
     "withdrawn",
 ]
 

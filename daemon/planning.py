@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from typing import Any
 
+from config import approval_rules
 from config.request_types import RequestType, Table
 from parsers.reading import Application, Finding, Severity
 from parsers.subject import SURE
@@ -17,14 +18,6 @@ from parsers.subject import SURE
 from .matching import PERSON_FIELDS, Match, Person, Registration, person_of
 
 JST = timezone(timedelta(hours=9), "JST")
-
-# Findings of the form or the register that need two different approvers (SPEC 2.1), besides every warning.
-FOUR_EYES = {
-    "mail_domain_new": "会社に登録のないメールドメイン",
-    "first_certificate": "会社として最初の証明書",
-    "mail_address_changed": "メールアドレスの変更",
-    "company_unknown": "登録のない会社",
-}
 
 
 class TaskKind(StrEnum):
@@ -34,6 +27,7 @@ class TaskKind(StrEnum):
     REVOKE = "revoke"
     CHANGE = "change"
     CLOSE = "close"
+    RESCHEDULE = "reschedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +247,12 @@ def _reason(kind: RequestType, application: Application) -> str:
 
 
 def _quorum_reasons(approvers: int, word: str, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Why it takes two (SPEC 2.1), as `config/approval_rules.toml` has it."""
+    rules = approval_rules.load()
     reasons = [word] if approvers > 1 else []
-    reasons += [FOUR_EYES[finding.code] for finding in findings if finding.code in FOUR_EYES]
-    if any(finding.severity is Severity.WARNING and finding.code not in FOUR_EYES for finding in findings):
-        reasons.append("警告のある申請")
+    reasons += [rules.findings[finding.code] for finding in findings if finding.code in rules.findings]
+    others = {finding.severity.value for finding in findings if finding.code not in rules.findings}
+    reasons += [words for severity, words in rules.severities.items() if severity in others]
     return tuple(dict.fromkeys(reasons))
 
 

@@ -168,6 +168,15 @@ def was_told(tx: Connection, key: str) -> bool:
     )
 
 
+def letter_of_thread(tx: Connection, message_ids: Sequence[str]) -> RowMapping | None:
+    """The letter of ours that one of these Message-IDs is (its kind, its case); the newest mentioned decides."""
+    for message_id in reversed(message_ids):
+        row = one(tx, select(_letters.c.kind, _letters.c.case_id).where(_letters.c.message_id == message_id))
+        if row is not None:
+            return row
+    return None
+
+
 def case_of_thread(tx: Connection, message_ids: Sequence[str]) -> int | None:
     """The case whose letter one of these Message-IDs is; the newest mentioned decides (RFC 5322 §3.6.4)."""
     for message_id in reversed(message_ids):

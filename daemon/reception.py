@@ -16,7 +16,7 @@ from parsers.mail import Mail
 from parsers.reading import Application
 from parsers.reply import find_case_number
 
-from . import approval, assessment, bounces, cases, letters, password_returns, post, ppap, replies, unfit
+from . import approval, assessment, bounces, cases, letters, password_returns, post, ppap, replies, unfit, withdrawal
 from .answers import answer
 from .assessment import Assessment
 from .case import CaseKind, Event, State
@@ -220,7 +220,7 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
         thread = _pause(tx, centre, thread, now=now)
         if kinds and not pair.told:
             unfit.answer(tx, centre, delivery, letters.unreadable(centre.office, kinds), now)
-        lines = [_standing(tx, thread), "", text]
+        lines = [_standing(tx, thread), *filter(None, [withdrawal.hint(thread, text)]), "", text]
         show(tx, centre, delivery, f"案件 {thread.number} に関するメール", lines, now, thread.id)
         return Outcome("password_mail" if pair.is_password else "about_a_case", for_staff=not pair.is_password)
     if mail.automatic is not None and not delivery.opened:

@@ -182,6 +182,13 @@ def candidate_lines(candidates: Sequence[str]) -> Iterator[str]:
         yield from (f"・{wording.one_line(candidate)}" for candidate in candidates)
 
 
+def note_lines(notes: Sequence[str]) -> Iterator[str]:
+    """What staff noted about the case so far, a call back for example, and who corrected what."""
+    if notes:
+        yield "■ これまでの記録（社内用）"
+        yield from (f"・{wording.one_line(note)}" for note in notes)
+
+
 def application_lines(application: Application) -> Iterator[str]:
     """Every field, box and the seal as they were read; certainty and place only where the reading is not certain. Of a
     scan the doubtful readings are only marked here, since `doubt_lines` tells them in full."""

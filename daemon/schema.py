@@ -221,7 +221,9 @@ applications = Table(
     UniqueConstraint("mail_id", "form_index"),
 )
 
-# One request for decision a case, version and approver; of the token only its keyed hash is kept.
+# One request for decision a case, version and approver; of the token only its keyed hash is kept. Those that were asked
+# together, or were asked besides as time went by, share a `round`; `level` says how far a silent one was reminded. A
+# request whose `purpose` is `recall` is the token of a confirmation: it only takes back (取消).
 requests = Table(
     "requests",
     metadata,
@@ -234,6 +236,9 @@ requests = Table(
     Column("state", String, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("purpose", String, nullable=False, server_default="decision"),
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("level", Integer, nullable=False, server_default="0"),
     _one_of("state", "open", "used", "void", "lapsed"),
 )
 
@@ -267,8 +272,38 @@ tasks = Table(
     Column("due_at", Instant),
     Column("detail", JSON, nullable=False),
     Column("done_at", Instant),
-    _one_of("kind", "issue", "revoke", "change", "close"),
+    _one_of("kind", "issue", "revoke", "change", "close", "reschedule"),
     _one_of("state", "pending", "done", "failed", "cancelled"),
+)
+
+# What staff asked for by themselves, without an application: an urgent revocation, another day for a scheduled one.
+# `detail` is what was asked (daemon.orders); `evidence` says how the mail that asked was authenticated.
+orders = Table(
+    "orders",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True, autoincrement=False),
+    Column("opened_by", String, nullable=False),
+    Column("mail_id", ForeignKey("mails.id"), unique=True),
+    Column("evidence", JSON, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("form_due_at", Instant),
+    Column("form_reminded_at", Instant),
+    Column("created_at", Instant, nullable=False),
+)
+
+# When an approver is away, and who is asked in his stead (不在). Days are ISO 8601, in Japan, both included.
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("approver", String, nullable=False, index=True),
+    Column("first_day", String(10), nullable=False),
+    Column("last_day", String(10), nullable=False),
+    Column("deputy", String, nullable=False, server_default=""),
+    Column("mail_id", ForeignKey("mails.id"), unique=True),
+    Column("recorded_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    sqlite_autoincrement=True,
 )
 
 # Letters are rows before they are SMTP. `raw` is the finished mail; a secret one keeps it sealed until it is accepted.
@@ -337,10 +372,12 @@ __all__ = [
     "events",
     "gauges",
     "junk_sightings",
+    "leaves",
     "letters",
     "locked_mails",
     "mails",
     "metadata",
+    "orders",
     "registrations",
     "requests",
     "sightings",

@@ -6,7 +6,8 @@ these letters is a command by itself, since every reply quotes them.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from parsers.bodies import MARKER
@@ -26,6 +27,7 @@ __all__ = [
     "approval_request",
     "decision_recorded",
     "decision_refused",
+    "order_request",
     "reply_address",
     "reply_unclear",
     "request_commands",
@@ -43,7 +45,8 @@ _MEANINGS = {
     Verb.CHANGE_TYPE: "申請種別を直します",
     Verb.WISHED_DATE: "失効希望日を直します",
     Verb.CHOOSE: "対象の登録を選びます",
-    Verb.NOTE: "社内用の記録を残します",
+    Verb.HAND_OVER: "ほかの承認者に引き継ぎます",
+    Verb.NOTE: "社内用の記録（折り返し電話の結果など）を残します",
     Verb.HELP: "指示の一覧をお送りします",
 }
 
@@ -51,15 +54,22 @@ _LONGEST_QUOTATION = 5000  # characters; a notice is read on a phone
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,55}")
 
 
-def request_commands() -> tuple[str, ...]:
+# What answers a request that staff themselves set off; anything else would need a form.
+_ORDER_MEANINGS: Mapping[Verb, str] = {
+    **{verb: _MEANINGS[verb] for verb in (Verb.APPROVE, Verb.HAND_OVER, Verb.NOTE, Verb.HELP)},
+    Verb.REJECT: "行わずに終えます。申請者には通知しません",
+}
+
+
+def request_commands(meanings: Mapping[Verb, str] | None = None) -> tuple[str, ...]:
     """What may be said in answer to a request, a line each. A bullet stands first, so that no quoted line reads as a
     command; the English word stands in brackets."""
-    lines = []
+    lines, meanings = [], meanings or _MEANINGS
     for phrase in PHRASES:
-        if phrase.verb in _MEANINGS:
+        if phrase.verb in meanings:
             english = next(word for word in phrase.words if word.isascii())
             said = f"{phrase.words[0]} {phrase.argument}".strip()
-            lines.append(f"・{said}（{english}）：{_MEANINGS[phrase.verb]}")
+            lines.append(f"・{said}（{english}）：{meanings[phrase.verb]}")
     return tuple(lines)
 
 
@@ -92,6 +102,8 @@ def approval_request(
     quorum_reasons: Sequence[str] = (),
     register_differences: Sequence[Difference] = (),
     candidates: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    links: bool = False,
     approver_index: str = "1/1",
     documents: Sequence[Enclosure] = (),
     crops: Crops | None = None,
@@ -99,9 +111,9 @@ def approval_request(
     """承認依頼 (D.4): one application in full, what is wrong with it, and exactly what an approval would do.
 
     `findings` are those of form and register together (by default the form's own); `plan` and `blocked` are Japanese
-    sentences; `approver_index` says which of those asked this one is, as in 1/2; `quorum` how many must approve;
-    `code` is the short form of the digest, which a signed reply must hold.
-    `crops` are the pictures of what was read from a picture; they are shown below the text, the documents after them.
+    sentences; `approver_index` says which of those asked this one is, as in 1/2; `quorum` how many must approve.
+    `crops` are the pictures cut out of the form; they are shown below the text, the documents after them. `notes` is
+    what staff noted so far. With `links` stand two mailto: links in the letter, which hold the token.
     """
     crops = crops or Crops()
     found = application.findings if findings is None else tuple(findings)
@@ -116,9 +128,9 @@ def approval_request(
             "counts": request_parts.counts(found),
             "token": token,
             "verdict": request_parts.verdict(application, found, blocked, len(register_differences)),
+            "links": "\n".join(_links(office, token)) if links else "",
             "facts": "\n".join(request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons, code)),
-            "plan": "\n".join(f"・{wording.one_line(line)}" for line in plan)
-            or "・（いまは実行できることがありません）",
+            "plan": _bullets(plan) or _NOTHING,
             "findings": "\n".join(
                 [
                     *request_parts.blocked_lines(blocked),
@@ -128,6 +140,7 @@ def approval_request(
             ),
             "differences": "\n".join(request_parts.difference_lines(register_differences)),
             "candidates": "\n".join(request_parts.candidate_lines(candidates)),
+            "notes": "\n".join(request_parts.note_lines(notes)),
             "application": "\n".join(
                 [
                     *request_parts.application_lines(application),
@@ -143,6 +156,63 @@ def approval_request(
     return _draft(LetterKind.APPROVAL_REQUEST, setting, office, token=token, attachments=enclosed)
 
 
+def order_request(
+    office: Office,
+    case: CaseFacts,
+    *,
+    plan: Sequence[str],
+    token: str,
+    expires_at: datetime,
+    opened_by: str,
+    opened_at: datetime,
+    blocked: Sequence[str] = (),
+    code: str = "",
+    quorum: int = 2,
+    quorum_reasons: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    links: bool = False,
+    approver_index: str = "1/1",
+) -> Draft:
+    """承認依頼 for what staff themselves asked for (至急失効, another day for a revocation): who asked and when, whom
+    it hits, and exactly what an approval would do. There is no form to show."""
+    word = wording.case_word(case)
+    verdict = "このままでは承認できません" if blocked else f"{word}の依頼です。内容を確かめて、ご判断ください"
+    setting = wording.fill(
+        LetterKind.ORDER_REQUEST,
+        office,
+        {
+            "marker": MARKER,
+            "number": case.number,
+            "request_word": word,
+            "company_read": _short(case.company or "社名不明"),
+            "token": token,
+            "verdict": verdict,
+            "links": "\n".join(_links(office, token)) if links else "",
+            "facts": "\n".join(
+                [
+                    f"依頼した方：{wording.one_line(opened_by)}",
+                    f"依頼日時：{wording.japanese_time(opened_at)}",
+                    *request_parts.facts(case, expires_at, approver_index, quorum, quorum_reasons, code),
+                ]
+            ),
+            "plan": _bullets(plan) or _NOTHING,
+            "blocked": "\n".join(request_parts.blocked_lines(blocked)),
+            "notes": "\n".join(request_parts.note_lines(notes)),
+            "commands": "\n".join(request_commands(_ORDER_MEANINGS)),
+        },
+    )
+    return _draft(LetterKind.ORDER_REQUEST, setting, office, token=token)
+
+
+def _links(office: Office, token: str) -> Iterator[str]:
+    """A link for each of the two decisions, which opens a reply with subject and first line filled in (RFC 6068). It
+    sends nothing by itself, so a mail filter that follows links decides nothing (field notes on mail, 2.12)."""
+    address = urllib.parse.quote(reply_address(office.address, token), safe="@")
+    subject = urllib.parse.quote(f"Re: 承認依頼 [#{token}]")
+    for word, body in (("承認する", "承認"), ("却下する（理由を書き足す）", "却下 ")):
+        yield f"・{word}：\nmailto:{address}?subject={subject}&body={urllib.parse.quote(body)}"
+
+
 def approval_reminder(office: Office, case: CaseFacts, *, asked_at: datetime, expires_at: datetime) -> Draft:
     """督促: the request still waits. It carries no token, since it does not show the application (SPEC 2.1)."""
     setting = wording.fill(
@@ -150,7 +220,7 @@ def approval_reminder(office: Office, case: CaseFacts, *, asked_at: datetime, ex
         office,
         {
             "number": case.number,
-            "request_word": wording.request_word(case.request_type),
+            "request_word": wording.case_word(case),
             "arrived": wording.japanese_time(case.arrived_at),
             "asked": wording.japanese_time(asked_at),
             "expires": wording.japanese_time(expires_at),
@@ -167,6 +237,7 @@ def decision_recorded(
     at: datetime,
     outcome: Sequence[str] = (),
     token: str | None = None,
+    code: str = "",
     undo_until: datetime | None = None,
 ) -> Draft:
     """The confirmation of a decision: what was recorded, what follows, and how to take it back while that is possible.
@@ -179,7 +250,7 @@ def decision_recorded(
         until = f"{wording.japanese_time(undo_until)}まで、" if undo_until else "実行されるまでは、"
         undo = (
             f"■ 取り消すには\n{until}このメールに返信し、\n本文の先頭に「取消」とだけ書いてください。\n"
-            "実行後の失効は、元に戻すことができません。"
+            "実行後の失効は、元に戻すことができません。" + (f"\n確認コード：{code}" if code else "")
         )
     setting = wording.fill(
         LetterKind.DECISION_RECORDED,
@@ -187,11 +258,11 @@ def decision_recorded(
         {
             "marker": MARKER,
             "number": case.number,
-            "request_word": wording.request_word(case.request_type),
+            "request_word": wording.case_word(case),
             "decision": wording.one_line(decision),
             "decision_short": _short(decision),
             "at": wording.japanese_time(at),
-            "outcome": "\n".join(f"・{wording.one_line(line)}" for line in outcome),
+            "outcome": _bullets(outcome),
             "undo": undo,
             "token_tag": _tag(token),
         },
@@ -267,6 +338,13 @@ def _quoted_or_plain(lines: Sequence[str]) -> Iterator[str]:
             yield f"｜{wording.one_line(line)}"
         if len(text) > _LONGEST_QUOTATION:
             yield "｜（以下略。原文は保管しています）"
+
+
+_NOTHING = "・（いまは実行できることがありません）"
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"・{wording.one_line(line)}" for line in lines)
 
 
 # --- what all have in common ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from ca import crl, register
 from ca.register import CertificateRow
 
-from . import approval, cases, completion, letters, registrations, schema
+from . import approval, cases, completion, digest, letters, reach, registrations, reminders, schema, urgent
 from .answers import answer
 from .blobs import write_durably
 from .case import CaseKind, Event, State
@@ -70,7 +70,7 @@ def renew(centre: Centre) -> int:
     horizon = now + timedelta(days=centre.settings.policy.renewal_days)
     opened = 0
     with centre.store.transaction() as tx:
-        doomed = completion.doomed(tx, now)
+        doomed = reach.doomed(tx, now)
         for row in register.expiring(tx, horizon):
             if row.serial in doomed or not _is_newest(tx, row):
                 continue
@@ -124,7 +124,10 @@ _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("due tasks", carry_out_due),
     ("renewals", renew),
     ("lapsed requests", approval.renew_lapsed),
+    ("reminders", reminders.remind),
     ("forms that never came back", withdraw_expired),
+    ("forms after urgent revocations", urgent.remind_forms),
+    ("daily digest", digest.send),
 )
 
 

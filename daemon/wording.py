@@ -64,13 +64,18 @@ PLACEHOLDERS: Mapping[LetterKind, frozenset[str]] = {
         LetterKind.CANCELLED: "addressee number user_company name at",
         LetterKind.HANDOVER_DONE: "addressee number predecessor successor revocation",
         LetterKind.HANDOVER_PREDECESSOR: "name number revocation",
-        LetterKind.APPROVAL_REQUEST: "marker number request_word company_read counts token verdict facts plan findings "
-        "differences candidates application commands reasons",
+        LetterKind.URGENTLY_REVOKED: "addressee number name serial_tail at form_by",
+        LetterKind.REVOCATION_CALLED_OFF: "addressee number name",
+        LetterKind.APPROVAL_REQUEST: "marker number request_word company_read counts token verdict links facts plan "
+        "findings differences candidates notes application commands reasons",
+        LetterKind.ORDER_REQUEST: "marker number request_word company_read token verdict links facts plan blocked "
+        "notes commands",
         LetterKind.APPROVAL_REMINDER: "number request_word arrived asked expires",
         LetterKind.DECISION_RECORDED: "marker number request_word decision decision_short at outcome undo token_tag",
         LetterKind.DECISION_REFUSED: "number at sender reason",
         LetterKind.REPLY_UNCLEAR: "marker number line reason commands token_tag",
         LetterKind.STAFF_NOTICE: "title lines",
+        LetterKind.DAILY_DIGEST: "day waiting summary sections",
     }.items()
 }
 
@@ -142,6 +147,11 @@ def letter(
 def request_word(request_type: RequestType | None) -> str:
     """The type as the form prints it; 確認中 while nobody knows it."""
     return request_types.load().types[request_type].word if request_type else "確認中"
+
+
+def case_word(case: CaseFacts) -> str:
+    """What kind of case it is, for staff: the type of its application, or what staff themselves asked for."""
+    return case.kind_word or request_word(case.request_type)
 
 
 def check_templates(texts: Mapping[str, str] | None = None) -> None:

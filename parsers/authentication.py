@@ -1,6 +1,6 @@
 """Who stands behind a staff reply: the one verdict on a mail, by the ways that are configured for its approver.
 
-The ways (SPEC 2.1, `config.settings.METHODS`): `login` and `results`, a stamp of our own server (RFC 8601) for an
+The ways (SPEC 2.1, `config.faults.METHODS`): `login` and `results`, a stamp of our own server (RFC 8601) for an
 authenticated login or for a DKIM signature that covers enough; `dkim`, a signature verified here on the raw octets;
 `smime`, a signed body; `tenant`, header fields that only the operator's own server can have set.
 Trusts: the stamp that bears our configured authserv-id above the first Received field; the DNS answers, roots and CRLs

@@ -45,9 +45,9 @@ class Command:
     """One understood order.
 
     `argument`: the text behind the verb as it was typed (reason, question, note), or its value: the word of a request
-    type as the table has it, an ISO 8601 date, or two of them as first/last day of an absence, a number, `notice` or
-    `password`. `amendments`: (label, value) as typed, in order, for AMEND. `target`: the number that an urgent
-    revocation names or the deputy of an absence, empty where none is named.
+    type as the table has it, an ISO 8601 date, or two of them as first/last day of an absence (empty: it is over), a
+    number, `notice` or `password`. `amendments`: (label, value) as typed, in order, for AMEND. `target`: the number
+    that an urgent revocation names or the deputy of an absence, empty where none is named.
     """
 
     verb: Verb
@@ -132,8 +132,14 @@ _TIME_OFF = re.compile(
 )
 
 
+_OVER = frozenset({"終了", "終わり", "解除", "end", "over"})
+
+
 def _absence(raw: str, today: date | None = None) -> Argument:
-    """First and last day, both away. A day without year is the next one of that name; without `today` it is refused."""
+    """First and last day, both away; empty for 不在 終了, which ends what was entered. A day without year is the next
+    one of that name; without `today` it is refused."""
+    if fold(raw).lower() in _OVER:
+        return Argument()
     found = _TIME_OFF.fullmatch(fold(raw))
     if found is None:
         raise RefusalError("「不在 7/22-7/26 代理 名前」の形で書いてください（代理は省けます）。")

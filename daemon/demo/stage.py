@@ -145,7 +145,7 @@ class Stage:
         newest = {}
         for address in APPROVERS:
             for mail in self.tell_letters(address):
-                if "承認依頼" in mail.subject:
+                if "承認依頼" in mail.subject and mail.reply_to:  # a reminder cannot be answered
                     newest[address] = mail
         return newest
 
@@ -251,6 +251,8 @@ def settings_for(folder: Path, server: MailServer, **ca: object) -> Settings:
             "smtp": {"host": server.host, "port": server.submission_port, "username": CENTRE},
             "ca": ca,
             "authentication": {"authserv_id": server.authserv_id},
+            # The story jumps over months; a digest for each business day would bury it.
+            "approval": {"digest_at": ""},
             "approvers": [{"address": address, "name": name} for address, name in APPROVERS.items()],
         },
         base=folder,

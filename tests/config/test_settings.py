@@ -197,7 +197,10 @@ def test_a_number_outside_its_limits_is_refused(name, limits):
         with pytest.raises(SettingsError, match=rf"{name}: {value} is not between {least} and {most}"):
             build(changed(name, value), base=Path())
     for value in limits:
-        assert getattr(getattr(build(changed(name, value), base=Path()), block), key) == value
+        # The steps of a reminder must grow, so the others go along.
+        steps = ("remind_hours", "deputy_hours", "manager_hours")
+        raw = example() | {block: dict.fromkeys(steps, value)} if key in steps else changed(name, value)
+        assert getattr(getattr(build(raw, base=Path()), block), key) == value
 
 
 def test_every_number_of_policy_has_its_limits():
@@ -353,3 +356,45 @@ def test_a_resolver_may_be_written_in_every_usual_way(resolver):
     raw = example()
     raw["authentication"]["resolvers"] = [resolver]
     assert build(raw, base=Path("/srv")).authentication.resolvers == (resolver,)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"approval": {"remind_hours": 9}}, "must grow in this order"),
+        ({"approval": {"day_begins": "9:00"}}, "not a time of day"),
+        ({"approval": {"day_begins": "18:00"}}, "later than day_begins"),
+        ({"approval": {"digest_at": "nine"}}, "not a time of day"),
+        ({"approval": {"closed_days": ["12/29"]}}, "neither MM-DD nor YYYY-MM-DD"),
+    ],
+)
+def test_business_time_that_cannot_be_is_refused(change, word):
+    with pytest.raises(SettingsError, match=word):
+        build(example() | change, base=Path())
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"role": "boss"}, "'boss' is not one of approver, deputy, manager"),
+        ({"deputy": "nobody@lra.example"}, "is not another approver's address"),
+        ({"deputy": "TANAKA@lra.example"}, "is not another approver's address"),
+    ],
+)
+def test_a_role_or_deputy_that_cannot_be_is_refused(values, word):
+    raw = example()
+    raw["approvers"][0] |= values
+    with pytest.raises(SettingsError, match=word):
+        build(raw, base=Path())
+
+
+def test_somebody_must_be_asked_first():
+    raw = example()
+    for approver in raw["approvers"]:
+        approver["role"] = "manager"
+    with pytest.raises(SettingsError, match="at least one must have the role approver"):
+        build(raw, base=Path())
+
+
+def test_no_digest_is_asked_for_by_no_time():
+    assert build(example() | {"approval": {"digest_at": ""}}, base=Path()).approval.digest_at == ""

@@ -9,6 +9,7 @@ from daemon import approval, cases, schema
 from daemon.case import CaseKind, Event, State
 from daemon.cases import Case
 from daemon.demo.stage import APPROVERS
+from daemon.matter import parties_of
 from daemon.store import Conflict, every
 from support.applications import HANAKO, ICHIRO, application, deliver, enrol, flat
 
@@ -27,7 +28,7 @@ def case(**more):
 def test_nobody_is_asked_about_an_application_of_his_own(stage, block):
     spelled_otherwise = FIRST.upper()
     made = application("handover", HANAKO, ICHIRO, **{f"{block}__email": spelled_otherwise})
-    assert [approver.address for approver in approval.may_decide(stage.centre, made)] == [SECOND]
+    assert [approver.address for approver in approval.may_decide(stage.centre, parties_of(made))] == [SECOND]
 
 
 def test_of_a_token_only_a_keyed_hash_is_kept(stage):

@@ -14,7 +14,7 @@ from daemon import crops
 from parsers.application import read
 from parsers.errors import ParseError, ParseKind
 from parsers.picture import Picture
-from parsers.reading import Application, Box, FieldValue, Route, SealVerdict
+from parsers.reading import Application, Box, FieldValue, Route
 from parsers.rendering import render
 from support.applications import HANAKO, ICHIRO, application
 from support.scanned import scanned
@@ -80,13 +80,12 @@ def test_every_doubtful_reading_is_shown():
     assert "name-en-user.png" not in names(form)
 
 
-def test_of_text_only_what_is_in_doubt_is_shown():
+def test_of_text_too_what_is_checked_by_eye_is_shown_and_nothing_else_but_doubts():
     form = replace(scanned(application("reissue")), route=Route.TEXT)
-    assert names(form) == set()
-    unclear = replace(form, seal=replace(form.seal, verdict=SealVerdict.UNCLEAR))
-    assert names(unclear) == {"seal.png"}
-    doubtful = {**form.fields, "user.email": replace(form.fields["user.email"], confidence=0.5)}
-    assert names(replace(form, fields=doubtful)) == {"mail-address-user.png"}
+    always = {"request-type.png", "mail-address-applicant.png", "mail-address-user.png", "seal.png"}
+    assert names(form) == always
+    doubtful = {**form.fields, "user.name_ja": replace(form.fields["user.name_ja"], confidence=0.5)}
+    assert names(replace(form, fields=doubtful)) == {*always, "name-ja-user.png"}
 
 
 def test_what_has_no_place_cannot_be_shown():
@@ -120,11 +119,9 @@ def test_a_crop_shows_the_value_with_a_margin_and_the_page_goes_with_it():
     assert all(picture.inline for picture in made.pictures)
 
 
-def test_text_brings_no_picture_of_its_page():
-    form = sample(Route.TEXT)
-    fields = {**form.fields, "user.email": replace(form.fields["user.email"], confidence=0.5)}
-    made = crops.make(SAMPLE, replace(form, fields=fields), InProcess())
-    assert [picture.name for picture in made.pictures] == ["mail-address-user.png"]
+def test_text_brings_the_picture_of_its_page_too():
+    made = crops.make(SAMPLE, sample(Route.TEXT), InProcess())
+    assert {"mail-address-user.png", "seal.png", "page-1.jpg"} <= {picture.name for picture in made.pictures}
 
 
 @pytest.mark.parametrize("error", [ParseError(ParseKind.DAMAGED, "secret"), OSError("secret"), ValueError("secret")])

@@ -117,6 +117,10 @@ LETTERS = {
     "scheduled_revocation": letters.scheduled_revocation(
         OFFICE, facts(CANCELLATION), when=date(2026, 8, 14), name="鈴木 花子"
     ),
+    "urgently_revoked": letters.urgently_revoked(
+        OFFICE, facts(REISSUE), name="鈴木 花子", serial_tails=["9af3", "01bc"], at=START, form_by=START.date()
+    ),
+    "revocation_called_off": letters.revocation_called_off(OFFICE, facts(REISSUE), name="鈴木 花子"),
     "revoked": letters.revoked(OFFICE, facts(REISSUE), name="鈴木 花子", serial_tails=["9af3"], at=START),
     "registration_changed": letters.registration_changed(
         OFFICE,

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config import approval_rules
 from config.request_types import RequestType
 from daemon import planning
 from daemon.matching import Match
-from daemon.planning import FOUR_EYES, TaskKind, end_of_day
+from daemon.planning import TaskKind, end_of_day
 from parsers.reading import FieldValue, Finding, SealVerdict, Severity
 from support.applications import (
     HANAKO,
@@ -26,6 +27,7 @@ from support.applications import (
 from support.scanned import scanned
 
 REGISTERED = registration()
+FOUR_EYES = approval_rules.load().findings
 FOUND = {"match": Match((REGISTERED,), ()), "target": REGISTERED, "live": (certificate("0A1B"), certificate("0A1C"))}
 AFTER = {"handover": ICHIRO, "registration_change": HANAKO_MARRIED}
 WITH_TARGET = ("reissue", "registration_change", "handover", "cancellation")

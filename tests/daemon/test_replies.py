@@ -386,7 +386,6 @@ def test_what_cannot_be_carried_out_is_asked_back_and_changes_nothing(stage):
         ("質問 https://elsewhere.example をご覧ください", "URLを含む文"),
         ("差戻し soumu@aozora-denki.example へ", "メールアドレスを含む文"),
         ("再送 通知", "承認依頼への返信では行えません"),
-        ("至急失効 漏えい", "承認依頼への返信では行えません"),
         ("取消", "承認依頼への返信では行えません"),
     ):
         stage.decide(FIRST, asked[FIRST], words)

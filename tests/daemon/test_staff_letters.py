@@ -6,14 +6,14 @@ PYTHONPATH=. .venv/bin/python -P tests/daemon/test_staff_letters.py --write     
 import dataclasses
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from config import request_types
 from config.request_types import RequestType
-from daemon import staff_letters, wording
+from daemon import digest_letters, staff_letters, wording
 from daemon.crops import Crops
 from daemon.letters import REJECTION_REASONS, CaseFacts, Draft, Enclosure, LetterKind, Office, rejection_sentence
 from daemon.line_breaking import columns
@@ -141,6 +141,25 @@ def request(**changes) -> Draft:
     return staff_letters.approval_request(OFFICE, facts(), **{**values, **changes})
 
 
+def order(**changes) -> Draft:
+    values = {
+        "plan": (
+            (
+                "失効：佐藤 一郎（株式会社青空電機）の証明書 0123456789ABCDEF（期限 2027-03-31）を、"
+                "2人目の承認後ただちに失効します。元に戻すことはできません。"
+            ),
+            "理由：PCの盗難／理由コード：秘密鍵の危殆化（keyCompromise）",
+        ),
+        "quorum_reasons": ("至急失効",),
+        "opened_by": "田中 恵子",
+        "opened_at": NOW,
+        "approver_index": "1/2",
+        **ASKED,
+    }
+    case = dataclasses.replace(facts(None), kind_word="至急失効")
+    return staff_letters.order_request(OFFICE, case, **{**values, **changes})
+
+
 LETTERS = {
     "approval_request": request(
         quorum=2,
@@ -170,6 +189,32 @@ LETTERS = {
         crops=CROPS,
     ),
     "approval_request-uncut": request(application=scan(), findings=(), crops=Crops(failed=True)),
+    "approval_request-noted": request(
+        findings=(),
+        notes=(
+            "2026年7月22日（水）10:05 メモ（田中 恵子）：登録の番号に折り返し、本人に確認済み",
+            "2026年7月22日（水）10:09 修正（田中 恵子）：第2版。ご本人以外の承認が必要です",
+        ),
+        code="ABCD-EFGH-JKLM-NPQR",
+    ),
+    "order_request": order(),
+    "order_request-blocked": order(
+        plan=(), blocked=("有効な証明書がもうありません。「却下 対象なし」で終わらせてください。",)
+    ),
+    "daily_digest": digest_letters.daily_digest(
+        OFFICE,
+        day=date(2026, 7, 22),
+        waiting=1,
+        sections=(
+            ("ご判断をお待ちしている案件", ("WEBEC-20260722-0012 担当変更 株式会社青空電機",)),
+            ("保留が3日を超えた案件", ()),
+            ("本日実行する失効", ("WEBEC-20260701-0003 株式会社青空電機 佐藤 一郎 様（07/22の終わり）",)),
+            ("届けられなかった通知", ()),
+        ),
+    ),
+    "daily_digest-none": digest_letters.daily_digest(
+        OFFICE, day=date(2026, 7, 22), waiting=0, sections=(("ご判断をお待ちしている案件", ()),)
+    ),
     "approval_reminder": staff_letters.approval_reminder(OFFICE, facts(), asked_at=NOW, expires_at=EXPIRES),
     "decision_recorded": staff_letters.decision_recorded(
         OFFICE,
@@ -254,7 +299,7 @@ def test_the_marker_is_the_first_line_wherever_a_reply_is_a_decision(draft):
     assert (draft.body.splitlines()[0] == MARKER) == (draft.kind in MARKED)
 
 
-MARKED = {LetterKind.APPROVAL_REQUEST, LetterKind.DECISION_RECORDED, LetterKind.REPLY_UNCLEAR}
+MARKED = {LetterKind.APPROVAL_REQUEST, LetterKind.ORDER_REQUEST, LetterKind.DECISION_RECORDED, LetterKind.REPLY_UNCLEAR}
 
 
 @every_letter
@@ -275,7 +320,7 @@ def test_the_token_stands_in_subject_and_reply_address_and_never_in_the_text(dra
 @pytest.mark.parametrize("name", LETTERS)
 def test_only_letters_whose_answer_decides_carry_a_token(name):
     assert (LETTERS[name].reply_to is not None) == (
-        name in WITH_TOKEN or LETTERS[name].kind is LetterKind.APPROVAL_REQUEST
+        name in WITH_TOKEN or LETTERS[name].kind in (LetterKind.APPROVAL_REQUEST, LetterKind.ORDER_REQUEST)
     )
 
 

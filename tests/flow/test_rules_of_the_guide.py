@@ -11,10 +11,10 @@ import pytest
 from ca import register
 from daemon import schema
 from daemon.cases import TaskRow
-from daemon.completion import covered
 from daemon.demo.stage import APPROVERS
 from daemon.demo.story import AOZORA, HANAKO, ICHIRO, MINATO, TAKERU
 from daemon.planning import JST, TaskKind
+from daemon.reach import covered
 from daemon.store import every
 from parsers.reading import FieldValue, SealVerdict
 from support import applications as people
