@@ -1,0 +1,72 @@
+"""A database of before this stage, with life in it, is brought up without losing a row or a promise."""
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from daemon.store import Store, alembic_config
+
+BEFORE = "333e654c13b1"
+T1, T2 = "2026-04-01T00:00:00.000000Z", "2026-04-02T00:00:00.000000Z"
+
+
+@pytest.fixture
+def older(tmp_path):
+    """One case that was asked about twice, and a task."""
+    store = Store(f"sqlite:///{tmp_path}/old.sqlite")
+    config = alembic_config()
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, BEFORE)
+        run = connection.exec_driver_sql
+        run(
+            "INSERT INTO cases (id, number, kind, state, arrived_at, changed_at) VALUES (1, 'WEBEC-20260401-0001', "
+            "'application', 'awaiting_decision', ?, ?)",
+            (T1, T1),
+        )
+        for number, (who, when) in enumerate((("a", T1), ("b", T1), ("a", T2), ("b", T2))):
+            run(
+                "INSERT INTO requests (case_id, version, digest, approver, token_hash, state, created_at, expires_at) "
+                "VALUES (1, 1, 'd', ?, ?, 'open', ?, ?)",
+                (who, str(number), when, T2),
+            )
+        run("INSERT INTO tasks (case_id, kind, state, serials, detail) VALUES (1, 'revoke', 'pending', '[]', '{}')")
+    yield store
+    store.close()
+
+
+def test_what_was_asked_at_one_moment_becomes_one_round_and_nothing_is_lost(older):
+    older.migrate()
+    older.check()
+    with older.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT approver, round, purpose, level FROM requests ORDER BY id").all()
+        assert [tuple(row) for row in rows] == [
+            ("a", 1, "decision", 0),
+            ("b", 1, "decision", 0),
+            ("a", 2, "decision", 0),
+            ("b", 2, "decision", 0),
+        ]
+        assert connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar_one() == 1
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "fits"),
+    [
+        ("cases", "urgent_revocation", True),
+        ("cases", "rescheduling", True),
+        ("cases", "odd", False),
+        ("tasks", "reschedule", True),
+        ("tasks", "odd", False),
+    ],
+)
+def test_new_kinds_fit_in_and_nonsense_still_does_not(older, table, kind, fits):
+    older.migrate()
+    update = sa.text(f"UPDATE {table} SET kind = :kind WHERE id = 1")
+    with older.engine.begin() as connection:
+        if fits:
+            assert connection.execute(update, {"kind": kind}).rowcount == 1
+        else:
+            with pytest.raises(sa.exc.IntegrityError):
+                connection.execute(update, {"kind": kind})
