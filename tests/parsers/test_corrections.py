@@ -31,8 +31,16 @@ MENDED = [
     (Mask.ENGLISH, "Ryo QIu", "Ryo QIU"),
     (Mask.ENGLISH, "Total CO.,LTD..", "Total CO.,LTD."),
     (Mask.DATE, "今和6年7月1日", "令和6年7月1日"),
+    (Mask.DATE, "。2024年7月1日.", "2024年7月1日"),
+    (Mask.JAPANESE, "資材部:", "資材部"),
+    (Mask.JAPANESE, "日昭ネツトワーク株式会社", "日昭ネットワーク株式会社"),
+    (Mask.ENGLISH, "Daisuke GOT0", "Daisuke GOTO"),
+    (Mask.ENGLISH, "Hanako YAMADA.", "Hanako YAMADA"),
 ]
 KEPT = [
+    (Mask.ENGLISH, "Minato Works, Inc."),
+    (Mask.ENGLISH, "Aozora Corp."),
+    (Mask.JAPANESE, "株式会社ミツトヨ"),
     (Mask.JAPANESE, "株式会社みなと商事"),
     (Mask.JAPANESE, "あおぞら電機株式会社"),
     (Mask.JAPANESE, "工藤 カオリ"),

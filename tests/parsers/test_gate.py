@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.decoding import Mask
-from parsers.gate import SURE, judge
+from parsers.gate import SURE, is_open, judge
 
 GOOD = [
     (Mask.JAPANESE, "田中 正"),
@@ -85,3 +85,15 @@ def test_a_confidence_is_sure_exactly_where_there_is_no_doubt(mask, text, confid
     verdict = judge(mask, text, confidence, second=second)
     assert 0 <= verdict.confidence <= 1
     assert (verdict.confidence >= SURE) == (not verdict.doubts)
+
+
+@pytest.mark.parametrize("text", ["演口 薫", "瀘口 さくら", "総務部("])
+def test_what_both_engines_get_wrong_alike_is_a_doubt(text):
+    assert judge(Mask.JAPANESE, text, 1.0, second=text).confidence < SURE
+
+
+@given(st.sampled_from(list(Mask)), st.text(max_size=12), st.floats(0, 1), st.booleans())
+def test_a_second_opinion_is_left_out_only_where_it_could_not_make_the_reading_sure(mask, text, sure, doubtful):
+    doubts = ("written_over",) if doubtful else ()
+    if not is_open(mask, text, sure, doubts=doubts):
+        assert judge(mask, text, sure, second=text, doubts=doubts).confidence < SURE

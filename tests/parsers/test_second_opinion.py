@@ -32,6 +32,20 @@ def test_clean_print_is_confirmed(second, mask, text):
     assert agrees(mask, text, second.read(scanned(drawn(text), 1), mask))
 
 
+def test_crops_of_both_languages_are_read_together_as_one_by_one(second):
+    asked = [
+        (scanned(drawn(text), 1), mask)
+        for text, mask in (
+            ("03-5550-1234", Mask.PHONE),
+            ("東京都千代田区", Mask.JAPANESE),
+            ("100-0099", Mask.POSTAL),
+            ("2024年7月1日", Mask.DATE),
+        )
+    ]
+    assert second.read_all(asked) == [second.read(*each) for each in asked]
+    assert second.read_all([]) == []
+
+
 def test_nothing_is_nothing(second):
     assert second.read(scanned(drawn(""), 1), Mask.JAPANESE) == ""
 
