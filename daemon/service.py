@@ -99,6 +99,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     centre = open_service(load(arguments.config), clock=arguments.clock)
     try:
         with _alone(centre):
+            # Nobody else writes here now, so a half file is what a stop has left behind.
+            centre.blobs.sweep(centre.clock())
             return _once(centre) if arguments.once else _until_stopped(centre)
     finally:
         centre.close()
