@@ -4,6 +4,7 @@ Each fault below ends the process at exactly one place (runtime notes §7). The 
 does everything: it reads, asks, decides, issues, revokes, publishes a CRL, and sends a notice and a password.
 """
 
+import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -167,5 +168,5 @@ def test_a_step_that_fails_takes_no_other_step_down(monkeypatch, broken):
 
     monkeypatch.setattr(loop, "STEPS", tuple(step(name) for name, _ in loop.STEPS))
     expected = {name: int(name != broken) for name, _ in loop.STEPS}
-    centre = SimpleNamespace(clock=lambda: START)
+    centre = SimpleNamespace(clock=lambda: START, stop=threading.Event())
     assert loop.run_round(centre) == Progress(expected, (broken,))
