@@ -74,7 +74,7 @@ class Theatre:
     def play(self, kind: str, plan: Plan, *, spoil: Callable[[KilledLife], None] | None = None) -> Outcome:
         """One life; `spoil` is what a test of the judge does to its end."""
         self._lives += 1
-        folder = self.folder / f"life-{os.getpid()}-{self._lives}"
+        folder = self.folder / f"life-{self.server}-{os.getpid()}-{self._lives}"
         outcome = Outcome(self.server, kind, {"kills": dict(plan.kills), "moments": dict(plan.moments)})
         began = time.monotonic()
         try:

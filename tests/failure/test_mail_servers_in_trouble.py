@@ -29,27 +29,23 @@ def undisturbed(begin):
         life.live()
         end, faults = life.judge()
         assert faults == []
-        return end.unordered()
+        return end.of_the_case().unordered()
 
 
 @pytest.mark.parametrize("phase", ["application", "approval", "password"])
 def test_servers_that_restart_in_the_middle_of_the_work_cost_nothing(begin, undisturbed, phase):
     with begin("dovecot-postfix") as life:
-        # At once when the service begins to work: its connections are open or about to be.
-        timer = threading.Timer(0.15, lambda: _restart(life.server))
+        # When the service begins to work: its connections are open or about to be.
+        timer = threading.Timer(0.15, life.server.stop)
         life.live(before={phase: lambda _: timer.start()}, after={phase: lambda life: _wait_for(timer, life)})
         end, faults = life.judge(uncertain=2)
         assert faults == []
-        assert end.unordered() == undisturbed
-
-
-def _restart(server):
-    server.stop()
-    server.start()
+        assert end.of_the_case().unordered() == undisturbed
 
 
 def _wait_for(timer, life):
     timer.join()
+    life.server.start()  # here, since it ends with the thread that started it
     life.pass_time("back", minutes=2)
     life.pass_time("back", minutes=16)  # a letter that met the server on its way up waits longer each time
     life.pass_time("back", minutes=30)
@@ -67,21 +63,21 @@ def test_new_uids_in_the_middle_of_a_life_fetch_every_mail_once(begin, undisturb
         life.live(before={phase: reset}, after={phase: reset})
         end, faults = life.judge()
         assert faults == []
-        assert end.unordered() == undisturbed
+        assert end.of_the_case().unordered() == undisturbed
 
 
 @pytest.mark.parametrize("phase", ["application", "approval", "password"])
 def test_an_embedded_server_that_comes_back_with_other_uids_costs_nothing(begin, undisturbed, phase):
     with begin("embedded") as life:
 
-        def replace(life):
+        def another(life):
             life.end()
             life.server.replace()
 
-        life.live(before={phase: replace})
+        life.live(before={phase: another})
         end, faults = life.judge()
         assert faults == []
-        assert end.unordered() == undisturbed
+        assert end.of_the_case().unordered() == undisturbed
 
 
 @pytest.mark.parametrize("phase", ["application", "approval", "password"])
@@ -99,4 +95,4 @@ def test_a_mail_server_that_is_away_for_a_day_delays_and_loses_nothing(begin, un
         life.pass_time("later", hours=2)
         end, faults = life.judge()
         assert faults == []
-        assert end.unordered() == undisturbed
+        assert end.of_the_case().unordered() == undisturbed

@@ -153,6 +153,8 @@ class Service:
         server.on_delivery = lambda _: None
         folder = Path(self.wanted.folder)
         settings = settings_for(folder, server, profile="subscriber-p256")
+        # The file system of a test of full disks is smaller than what is kept free on a real one.
+        settings = replace(settings, run=replace(settings.run, reserve_mb=0))
         demo_stage.open_keys = lambda _: self.keys
         centre = demo_stage.open_stage(folder, server, self.clock, lambda _: None, settings).centre
         reader = Remembering(equipment=centre.reader._equipment)

@@ -289,6 +289,10 @@ class End:
     letters: tuple[tuple[str, str], ...]
     mails: tuple[tuple[str, str, str, int], ...]
 
+    def of_the_case(self) -> "End":
+        """The same without what staff were told about the machine: an alarm is not part of the story."""
+        return replace(self, letters=tuple(each for each in self.letters if each[0] != "staff_notice"))
+
     def unordered(self) -> "End":
         """The same without the order in which things came about."""
         return End(*(tuple(sorted(each, key=repr)) for each in astuple(self)))
