@@ -6,6 +6,7 @@ one; secrets are never in the file, only the names of credentials (`config.crede
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 import tomllib
 import types
@@ -339,6 +340,11 @@ def _proof_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         if wrong := [domain for domain in approver.dkim_domains if not _DOMAIN.fullmatch(domain)]:
             yield "approvers.dkim_domains", f"{wrong[0]!r} is not a domain"
     proof = settings.authentication
+    if wrong := [server for server in proof.resolvers if not _is_server(server)]:
+        yield (
+            "authentication.resolvers",
+            f"{wrong[0]!r} is not the address of a name server, such as 192.0.2.53:53",
+        )
     if wrong := [rule for rule in proof.tenant_headers if not _HEADER_RULE.fullmatch(rule)]:
         yield "authentication.tenant_headers", f"{wrong[0]!r} is not of the form `Name: value`"
     if wrong := [host for host in proof.tenant_hosts if not _HOST.fullmatch(host)]:
@@ -347,6 +353,18 @@ def _proof_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         proof.tenant_headers and proof.tenant_hosts
     ):
         yield "authentication", "an approver has the method tenant, so tenant_headers and tenant_hosts are needed"
+
+
+def _is_server(text: str) -> bool:
+    """`address`, `address:port` or `[address]:port`; a name cannot be asked for without a name server."""
+    address, port = text, "53"
+    if found := re.fullmatch(r"\[([^\]]*)\]:([0-9]{1,5})|([^:]*):([0-9]{1,5})", text):
+        address, port = found[1] or found[3], found[2] or found[4]
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return 0 < int(port) < 65536
 
 
 def _read(kind: type, raw: Mapping[str, Any], where: str) -> object:

@@ -185,8 +185,8 @@ _WORDS: Mapping[Verb, str] = {
     Verb.LIST: "一覧",
     Verb.SHOW: "照会",
     Verb.HELP: "ヘルプ",
-    Verb.HAND_OVER: "引継ぎ",
     Verb.ABSENCE: "不在",
+    Verb.HAND_OVER: "引継ぎ",
 }
 
 
@@ -202,7 +202,8 @@ def consequences(command: Command) -> tuple[str, ...]:
 def word(command: Command) -> str:
     """The command in one Japanese line, as a confirmation repeats it."""
     amendments = "、".join(f"{label}={value}" for label, value in command.amendments)
-    return " ".join(filter(None, (_WORDS[command.verb], command.argument, amendments)))
+    target = command.target if command.verb in (Verb.ABSENCE, Verb.REVOKE_URGENTLY) else ""
+    return " ".join(filter(None, (_WORDS[command.verb], command.argument, target, amendments)))
 
 
 def field_of(label: str, application: Application, table: Table) -> str | None:

@@ -27,7 +27,8 @@ def reported(stamp: Stamp, wire: Wire, *, domains: Iterable[str], now: datetime)
     for result in stamp.results:
         if result.method != "dkim" or result.result != "pass":
             continue
-        named = result.values("header.d")
+        # Some servers report the identity alone (RFC 8601 section 2.7.1); its domain is then the one that must be ours.
+        named = result.values("header.d") or tuple(each.rpartition("@")[2] for each in result.values("header.i"))
         if len(named) != 1 or named[0].lower() not in allowed:
             reasons.append("dkim_not_aligned")
             continue

@@ -70,6 +70,8 @@ REPORTS = [
     ("a pass for another domain", lambda: result("dkim=pass header.d=evil.example"), "dkim_not_aligned"),
     ("a pass for a domain below ours", lambda: result("dkim=pass header.d=guest.lra.example"), "dkim_not_aligned"),
     ("a pass for two domains at once", lambda: result("dkim=pass header.d=evil.example header.d=lra.example"), "dkim_not_aligned"),
+    ("a pass for an identity of another domain", lambda: result("dkim=pass header.i=@evil.example"), "dkim_not_aligned"),
+    ("an identity that only looks like ours", lambda: result('dkim=pass header.i="@lra.example@evil.example"'), "dkim_not_aligned"),
     ("a pass without any signature", lambda: reported(answer()), "dkim_missing"),
     ("a pass for a signature without the subject", lambda: reported(dkim_signed(answer(), names=NARROW)), "dkim_not_covered"),
     ("a wide signature added above a narrow one", lambda: reported(dkim_signed(dkim_signed(answer(), names=NARROW))), "dkim_report_ambiguous"),
@@ -114,5 +116,8 @@ FORGERIES = [
 GENUINE = [
     Forgery("a login", by_login, "accepted", LOGIN),
     Forgery("a report", lambda: reported(dkim_signed(answer()), s="s2026"), "accepted", RESULTS),
+    Forgery(
+        "a report by identity", lambda: result("dkim=pass header.i=@lra.example header.s=s2026"), "accepted", RESULTS
+    ),
     Forgery("a tenant", in_tenant, "accepted", TENANT),
 ]

@@ -311,3 +311,33 @@ def test_somebody_must_be_asked_first():
 
 def test_no_digest_is_asked_for_by_no_time():
     assert build(example() | {"approval": {"digest_at": ""}}, base=Path()).approval.digest_at == ""
+
+
+@pytest.mark.parametrize(
+    ("block", "values", "sentence"),
+    [
+        ("approvers", {"methods": ["spf"]}, "must be one or more of login, results, dkim, smime, tenant"),
+        ("approvers", {"methods": []}, "must be one or more of"),
+        ("approvers", {"methods": ["dkim", "dkim"]}, "each once"),
+        ("approvers", {"methods": ["tenant"]}, "tenant_headers and tenant_hosts are needed"),
+        ("approvers", {"certificates": ["00:11"]}, "is not a SHA-256 fingerprint"),
+        ("approvers", {"dkim_domains": ["lra"]}, "is not a domain"),
+        ("authentication", {"tenant_headers": ["X-Y"]}, "is not of the form `Name: value`"),
+        ("authentication", {"tenant_hosts": ["*.lra.example"]}, "is not a host name"),
+        ("authentication", {"resolvers": ["ns.lra.example"]}, "is not the address of a name server"),
+        ("authentication", {"resolvers": ["192.0.2.53:x"]}, "is not the address of a name server"),
+    ],
+)
+def test_a_way_of_knowing_an_approver_that_cannot_work_is_refused(block, values, sentence):
+    raw = example()
+    target = raw[block][0] if block == "approvers" else raw[block]
+    target |= values
+    with pytest.raises(SettingsError, match=re.escape(sentence)):
+        build(raw, base=Path("/srv"))
+
+
+@pytest.mark.parametrize("resolver", ["192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:5353"])
+def test_a_resolver_may_be_written_in_every_usual_way(resolver):
+    raw = example()
+    raw["authentication"]["resolvers"] = [resolver]
+    assert build(raw, base=Path("/srv")).authentication.resolvers == (resolver,)

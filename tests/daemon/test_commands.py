@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from daemon import commands
 from daemon.case import State
 from daemon.commands import ACTIONS, CONSEQUENCES, READING, STATE_WORDS, field_of, word
-from parsers.reply import Command, Verb
+from parsers.reply import PHRASES, Command, Verb
 from support.applications import HANAKO, ICHIRO, TABLE, application, deliver, enrol
 
 
@@ -95,3 +95,10 @@ def test_a_command_that_slipped_past_its_check_changes_nothing(stage):
         with pytest.raises(ValueError, match="not checked"):
             ACTIONS[Verb.AMEND](tx, centre, case, wrong, centre.settings.approvers[0], now=now)
         assert commands.cases.find(tx, number) == case
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_every_command_can_be_repeated_in_one_japanese_line(verb):
+    """A reply that asks for what the case does not allow is answered with what was understood."""
+    said = word(Command(verb, "x", target="y"))
+    assert said.split()[0] in next(phrase.words for phrase in PHRASES if phrase.verb is verb)

@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Approver, AuthenticationSettings
-from parsers.authentication import Facts, judge
+from parsers.authentication import Facts, judge, questions
 from parsers.mail import open_mail
 from parsers.stamps import MalformedError, Result, read_stamp
+from parsers.tenancy import read_rule
+from parsers.verdicts import REASONS
 from support.letters_in import AUTHSERV_ID, OFFICE, STAFF, header, letter, reply, stamped
 
 NOW = datetime(2024, 7, 1, 0, 31, tzinfo=UTC)
@@ -208,3 +210,41 @@ def test_no_text_inside_a_comment_or_a_quoted_string_gives_a_login(text):
     assert not verdict(stamped(from_staff(), f"spf=fail (auth=pass smtp.auth={STAFF} {inside}) smtp.x=y"))[0]
     inside = text.replace("\\", "").replace('"', "")
     assert not verdict(stamped(from_staff(), f'spf=fail reason="auth=pass smtp.auth={STAFF} {inside}" smtp.x=y'))[0]
+
+
+def asked(raw, *methods, settings=None):
+    approver = Approver(STAFF, "田中 恵子", methods)
+    return judge(raw, open_mail(raw), approver, settings or AuthenticationSettings(AUTHSERV_ID), Facts(NOW, OFFICE))
+
+
+def test_a_way_that_is_not_configured_is_never_tried():
+    assert asked(reply("承認"), "login").accepted
+    for other in ("results", "dkim", "smime"):
+        assert not asked(reply("承認"), other).accepted
+    assert asked(reply("承認")).code == "no_method"
+    assert asked(reply("承認"), "tenant").code == "tenant_not_configured"
+
+
+def test_one_way_that_holds_is_enough_and_of_several_refusals_the_telling_one_is_told():
+    assert asked(reply("承認"), "smime", "dkim", "login").method == "login"
+    assert asked(from_staff(), "smime", "dkim", "login").code == "smime_missing"
+    other = stamped(from_staff(), "auth=pass smtp.auth=suzuki@lra.example")
+    assert (asked(other, "smime", "login").method, asked(other, "smime", "login").code) == ("login", "other_login")
+
+
+def test_name_servers_are_asked_only_where_dkim_counts():
+    signed = b"DKIM-Signature: v=1; a=rsa-sha256; d=lra.example; s=k; h=from; bh=AA==; b=AA==\r\n" + from_staff()
+    assert questions(signed, Approver(STAFF, "x", ("login", "dkim"))) == ("k._domainkey.lra.example",)
+    assert questions(signed, Approver(STAFF, "x", ("dkim",), dkim_domains=("other.example",))) == ()
+    assert questions(signed, Approver(STAFF, "x", ("login",))) == ()
+    assert questions(b"no header\r\n" + signed, Approver(STAFF, "x", ("dkim",))) == ()
+
+
+@pytest.mark.parametrize("line", ["X-Y", "X-Y:", "X Y: z", ": z"])
+def test_a_tenant_rule_is_a_name_and_a_value(line):
+    with pytest.raises(ValueError, match="Name: value"):
+        read_rule(line)
+
+
+def test_every_reason_is_a_japanese_clause_without_a_full_stop():
+    assert all(reason and not reason.endswith("。") and not reason.isascii() for reason in REASONS.values())

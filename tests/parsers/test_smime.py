@@ -3,12 +3,14 @@
 import os
 import re
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -238,3 +240,23 @@ def test_an_identifier_is_read_as_it_was_written(text):
 def test_a_plain_mail_has_no_signature_and_its_random_octets_neither():
     assert verdict(answer()) == "smime_missing"
     assert verdict(opaque(structure=os.urandom(64))) in ("smime_malformed", "smime_not_signed")
+
+
+def test_a_certificate_that_cannot_be_read_is_refused():
+    """Not every error of the library is a ValueError: an unknown version has a kind of its own."""
+    structure = cms(PART)
+    assert b"\xa0\x03\x02\x01\x02" in structure
+    assert verdict(detached(PART, structure.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x56", 1))) == (
+        "smime_certificate_malformed"
+    )
+
+
+def test_pss_signatures_are_accepted_and_a_wrong_one_is_not():
+    certificate, key = staff(kind=KeyKind.RSA_2048)
+    signed = smime_cms.read_signed(cms(PART, who=(certificate, key)))
+    salt = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.MAX_LENGTH)
+    right = key.sign(signed.signer.attributes, salt, hashes.SHA256())
+    signer = replace(signed.signer, algorithm="1.2.840.113549.1.1.10", signature=right)
+    assert smime_cms.verify(replace(signed, signer=signer), PART)[0] == certificate
+    with pytest.raises(UnsoundError, match="smime_signature_wrong"):
+        smime_cms.verify(replace(signed, signer=replace(signer, signature=right[::-1])), PART)
