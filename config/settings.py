@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from config import approval_settings
+from config.approval_settings import ApprovalSettings
+
 SECURITIES = ("tls", "starttls", "plain")
 BUNDLES = ("modern", "legacy")
 ROLES = ("approver", "deputy", "manager")
@@ -41,8 +44,6 @@ LIMITS: Mapping[str, tuple[int, int]] = {
 
 _ADDRESS = re.compile(r"[!-?A-~]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,18})){1,15}")
-_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
-_CLOSED_DAY = re.compile(r"(?:[0-9]{4}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _FINGERPRINT = re.compile(r"(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
 _HOST = re.compile(r"\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
@@ -164,25 +165,6 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalSettings:
-    """How staff are asked: links in the request, business time, reminders, the daily digest (domain notes E.3).
-
-    Hours are business hours since the request; times are times of day in Japan; without `digest_at` there is no digest.
-    `closed_days` are days beside Saturdays, Sundays and public holidays: `MM-DD` every year, `YYYY-MM-DD` once.
-    """
-
-    mailto_links: bool = False
-    remind_hours: int = 4
-    deputy_hours: int = 8
-    manager_hours: int = 16
-    day_begins: str = "09:00"
-    day_ends: str = "17:30"
-    digest_at: str = "09:00"
-    closed_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
-    form_days: int = 7
-
-
-@dataclass(frozen=True, slots=True)
 class FormsSettings:
     """The centre's own application forms, as learnt by `ogis-lra form --learn`: a folder of TOML files, or none."""
 
@@ -291,7 +273,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         value = getattr(getattr(settings, block), key)
         if not least <= value <= most:
             yield name, f"{value} is not between {least} and {most}"
-    yield from _approval_faults(settings.approval)
+    yield from approval_settings.faults(settings.approval)
 
 
 def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -314,19 +296,6 @@ def _people_faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield "approvers.deputy", f"{approver.deputy!r} is not another approver's address"
     if all(approver.role != "approver" for approver in settings.approvers):
         yield "[[approvers]]", "at least one must have the role approver: the others are asked only after those"
-
-
-def _approval_faults(approval: ApprovalSettings) -> Iterator[tuple[str, str]]:
-    for name in ("day_begins", "day_ends", "digest_at"):
-        if not _TIME.fullmatch(getattr(approval, name)) and not (name == "digest_at" and not approval.digest_at):
-            yield f"approval.{name}", f"{getattr(approval, name)!r} is not a time of day such as 09:00"
-    if approval.day_begins >= approval.day_ends:
-        yield "approval.day_ends", "must be later than day_begins"
-    if not approval.remind_hours <= approval.deputy_hours <= approval.manager_hours:
-        yield "approval", "remind_hours, deputy_hours and manager_hours must grow in this order"
-    for day in approval.closed_days:
-        if not _CLOSED_DAY.fullmatch(day):
-            yield "approval.closed_days", f"{day!r} is neither MM-DD nor YYYY-MM-DD"
 
 
 def _proof_faults(settings: Settings) -> Iterator[tuple[str, str]]:

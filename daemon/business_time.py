@@ -10,7 +10,7 @@ from functools import cache
 
 import jpholiday
 
-from config.settings import ApprovalSettings
+from config.approval_settings import ApprovalSettings
 
 from .planning import JST
 

@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy import Connection, update
 from sqlalchemy.engine import RowMapping
 
-from config.settings import ApprovalSettings
+from config.approval_settings import ApprovalSettings
 
 from . import approval, business_time, cases, leaves, matter, post, rota, schema, staff_letters
 from .case import State

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import ApprovalSettings
+from config.approval_settings import ApprovalSettings
 from daemon import business_time
 from daemon.business_time import BusinessTime
 from daemon.planning import JST

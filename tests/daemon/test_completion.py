@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import ApprovalSettings
+from config.approval_settings import ApprovalSettings
 from daemon import business_time, completion
 from daemon.cases import TaskRow
 from daemon.completion import Issued, carry_out, quiet_until
