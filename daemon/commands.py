@@ -185,8 +185,8 @@ _WORDS: Mapping[Verb, str] = {
     Verb.LIST: "一覧",
     Verb.SHOW: "照会",
     Verb.HELP: "ヘルプ",
-    Verb.HAND_OVER: "引継ぎ",
     Verb.ABSENCE: "不在",
+    Verb.HAND_OVER: "引継ぎ",
 }
 
 

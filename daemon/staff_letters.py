@@ -46,7 +46,7 @@ _MEANINGS = {
     Verb.WISHED_DATE: "失効希望日を直します",
     Verb.CHOOSE: "対象の登録を選びます",
     Verb.HAND_OVER: "ほかの承認者に引き継ぎます",
-    Verb.NOTE: "社内用の記録（折り返し電話の結果など）を残します",
+    Verb.NOTE: "社内用の記録を残します。折り返し電話の結果などに",
     Verb.HELP: "指示の一覧をお送りします",
 }
 
