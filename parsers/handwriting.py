@@ -27,14 +27,18 @@ _WEIGHTS = np.array((-12.6591, -9.6146, -14.1321, 1.2025, 1.3017, -2.4409, -0.34
 _OFFSET = 10.4435
 # A value alone, and the mean of a form with at least so many values, from which on it passes for handwriting.
 _ALONE, _TOGETHER, _LEAST_VALUES = 2.4, 1.0, 4
+# So much further from print than the print of the same page it must be, where a scan has spoilt that as well.
+_BEYOND_PRINT = 3.0
 
 
-def handwritten(values: Mapping[str, Sequence[Line]]) -> frozenset[str]:
-    """The keys of those values of one form that may be written by hand; a value is given as its lines."""
+def handwritten(values: Mapping[str, Sequence[Line]], printed: Sequence[Line] = ()) -> frozenset[str]:
+    """The keys of those values of one form that may be written by hand; a value is given as its lines. `printed` are
+    lines that the form printed itself, its labels."""
     scores = {key: float(np.mean([likelihood(line) for line in lines])) for key, lines in values.items() if lines}
-    if len(scores) >= _LEAST_VALUES and float(np.mean(list(scores.values()))) > _TOGETHER:
+    least = float(np.mean([likelihood(line) for line in printed])) + _BEYOND_PRINT if printed else -np.inf
+    if len(scores) >= _LEAST_VALUES and float(np.mean(list(scores.values()))) > max(_TOGETHER, least):
         return frozenset(scores)
-    return frozenset(key for key, score in scores.items() if score > _ALONE)
+    return frozenset(key for key, score in scores.items() if score > max(_ALONE, least))
 
 
 def likelihood(line: Line) -> float:

@@ -18,6 +18,7 @@ from parsers.handwriting import handwritten
 from parsers.ink import Span
 from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
+from parsers.lines import Line
 from parsers.reading import Box, Route, Seal, SealVerdict
 from parsers.recogniser import Crop, Mask, Recognised, Recogniser, mask_of
 from parsers.seal_fingerprint import fingerprint
@@ -38,6 +39,8 @@ _CUT_REACH = 6.0
 _AROUND = 14.0 * MM
 # The mark of a check box stands in a cell no larger than this; no value does.
 MARK_CELL = 10.0 * MM
+# So many labels of so many letters tell how print looks on this page.
+_LABELS, _LABEL_LETTERS = 14, 2
 # A fill is grey where it is darker than this share of the paper.
 _GREY = 0.9
 # How the mark of a confirmation is told in the cells: the words of `parsers.tick_boxes.ticked`.
@@ -83,13 +86,13 @@ class ScannedForm:
             route=Route.SCAN,
             pages=(part.number,),
             kind=self._kind(),
-            entries=self._entries(keys),
+            entries=self._entries(keys, part),
             ticks={row.key: self._tick(row.key) for row in self.table.confirmations},
             seal=self._seal(part),
             notes=("cut_page",) if self.flat.ruled.cut_edges else (),
         )
 
-    def _entries(self, keys: Sequence[str]) -> dict[str, Entry]:
+    def _entries(self, keys: Sequence[str], part: Page) -> dict[str, Entry]:
         """What stands in each field. All second opinions are asked for together, since two of them take hardly longer
         than one, and only where they can make a reading sure."""
         entries: dict[str, Entry] = {}
@@ -101,7 +104,7 @@ class ScannedForm:
             else:
                 seen[key] = found
         # A hand is told by all values together; what it wrote is always looked at.
-        for key in handwritten({key: each.inside.lines for key, each in seen.items()}):
+        for key in handwritten({key: each.inside.lines for key, each in seen.items()}, self._printed(part)):
             seen[key] = replace(seen[key], signs=(*seen[key].signs, "handwriting"))
         asked = [key for key, each in seen.items() if each.is_open] if self.second else []
         texts = self.second.read_all([(seen[key].inside, seen[key].mask) for key in asked]) if self.second else []
@@ -113,6 +116,12 @@ class ScannedForm:
             place = self.flat.ruled.page_box(self.grid.values[key].box)
             entries[key] = Entry(each.read.text, verdict.confidence, place, verdict.doubts)
         return {key: entries[key] for key in keys}
+
+    def _printed(self, part: Page) -> list[Line]:
+        """Some lines that the form printed itself: what stands in cells of labels."""
+        filled = {cell.box for cell in self.grid.values.values()}
+        labels = [cell for cell in part.cells if cell.box not in filled and len(cell.text) >= _LABEL_LETTERS]
+        return [line for cell in labels[:_LABELS] for line in self.flat.inside(cell.box).lines]
 
     def _look(self, cell: Cell, mask: Mask) -> "Entry | _Seen":
         """What is recognised in a cell, or the entry itself where nothing is to be recognised."""

@@ -33,6 +33,18 @@ _FONTS = Path("/usr/share/fonts")
 HANDS = ("KleeOne-Regular.ttf", "kiloji.ttf", "kiloji_p.ttf", "aoyagi-soseki.ttf", "kouzan-mouhitsu-gyosho.ttf")
 PRINTS = ("ipagp.ttf", "ipamp.ttf")
 _MM = 300 / 25.4
+_LABELS = (
+    "申請日",
+    "社名",
+    "役職",
+    "氏名",
+    "電話番号",
+    "メールアドレス",
+    "社名（日本語）",
+    "氏名（英語）",
+    "住所",
+    "備考",
+)
 _INKS = ((35, 35, 40), (20, 30, 120), (60, 60, 65))
 
 
@@ -118,6 +130,7 @@ class Field:
 def read_form(
     form: Mapping[str, str],
     font: Path,
+    labels_in: Path,
     rng: random.Random,
     recogniser: Recogniser,
     second: SecondOpinion | None,
@@ -126,7 +139,9 @@ def read_form(
 ) -> Iterator[Field]:
     """The fields of one form as `parsers.scanned_form` weighs them."""
     cells = {key: Inside(written(text, font, rng, by_hand=by_hand), _MM) for key, text in form.items()}
-    hand = handwritten({key: inside.lines for key, inside in cells.items()})
+    labels = [Inside(written(word, labels_in, rng, by_hand=False), _MM) for word in _LABELS]
+    printed = [line for inside in labels for line in inside.lines]
+    hand = handwritten({key: inside.lines for key, inside in cells.items()}, printed)
     for key, inside in cells.items():
         mask = mask_of(key)
         [seen] = recogniser.read([Crop(inside, mask)])
@@ -156,7 +171,8 @@ def main() -> int:
     ask.add_argument("--show", action="store_true", help="tell every field that was accepted")
     given = ask.parse_args()
     fonts = font_files(PRINTS if given.print else HANDS)
-    if not fonts:
+    labels = font_files(PRINTS)
+    if not fonts or not labels:
         print("no such font is installed")
         return 2
     recogniser, second = Recogniser(2), open_second_opinion()
@@ -166,7 +182,13 @@ def main() -> int:
             break
         font = fonts[number % len(fonts)]
         for each in read_form(
-            form, font, random.Random(f"{given.seed} {number}"), recogniser, second, by_hand=not given.print
+            form,
+            font,
+            labels[number % len(labels)],
+            random.Random(f"{given.seed} {number}"),
+            recogniser,
+            second,
+            by_hand=not given.print,
         ):
             tally(counts, each, font.name)
             if given.show and each.accepted:
