@@ -82,6 +82,7 @@ def bare_centre(folder: Path, clock: Clock | None = None, **policy: Any) -> Any:
         clock=clock or Clock(START),
         random_bytes=Drawn(),
         sleep=lambda _: None,
+        accepted={},
         post=post,
         accepted={},
         open_transport=lambda: post,
