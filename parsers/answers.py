@@ -112,6 +112,7 @@ def _bound(raw: Any, depth: int = 0) -> None:  # noqa: ANN401 - as above
 
 def _fields(application: Application, table: Table) -> bool:
     known = {row.key for row in table.fields()}
+    read = [*application.fields.values(), *filter(None, [application.type_reading])]
     return application.fields.keys() <= known and all(
         (value.value is None or isinstance(value.value, str))
         and isinstance(value.raw, str)
@@ -119,7 +120,7 @@ def _fields(application: Application, table: Table) -> bool:
         and (value.page is None or _is_page(value.page))
         and _is_place(value.box)
         and all(_is_code(doubt) for doubt in value.doubts)
-        for value in application.fields.values()
+        for value in read
     )
 
 

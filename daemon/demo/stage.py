@@ -198,9 +198,10 @@ class Stage:
         target = self.folder / "mail"
         target.mkdir(exist_ok=True)
         for number, delivery in enumerate(self.deliveries, 1):
-            subject = open_mail(delivery.content).subject
-            sender = delivery.sender or "null"
-            name = f"{number:02d}-{_plain(sender)}-{_plain(delivery.mailbox)}-{_plain(subject)}"
+            mail = open_mail(delivery.content)
+            # Answers leave without an envelope sender (RFC 3834); who wrote them stands in From.
+            sender = delivery.sender or "".join(one.address for one in mail.senders)
+            name = f"{number:02d}-{_plain(sender)}-{_plain(delivery.mailbox)}-{_plain(mail.subject)}"
             (target / f"{name[:_LONGEST_NAME]}.eml").write_bytes(delivery.content)
         return len(self.deliveries)
 

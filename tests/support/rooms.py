@@ -84,6 +84,5 @@ def bare_centre(folder: Path, clock: Clock | None = None, **policy: Any) -> Any:
         sleep=lambda _: None,
         accepted={},
         post=post,
-        accepted={},
         open_transport=lambda: post,
     )
