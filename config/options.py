@@ -34,12 +34,12 @@ class Approver:
 
     address: str
     name: str
-    role: str = "approver"
-    deputy: str = ""
     methods: tuple[str, ...] = ("login",)
     dkim_domains: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     signature: str = ""
+    role: str = "approver"
+    deputy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
