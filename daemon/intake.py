@@ -243,12 +243,16 @@ def file(centre: Centre, mailbox: Mailbox) -> int:
     """Move every settled mail to its folder; returns how many. A mail that is gone already counts as moved; one whose
     bytes are to be forgotten is deleted there too.
 
+    Under a UID that was given away again another mail may lie, which nobody has read: it stays, and is fetched next.
     One mail that the server will not move holds up no other; after a few the server itself is taken for the reason.
     Raises the last MailboxUnavailable when any could not be moved.
     """
     place = place_of(centre, mailbox)
     with centre.store.transaction() as tx:
         rows = ledger.unfiled(tx, place)
+        known = ledger.seen(tx, place, [row["uid"] for row in rows])
+    again = _reused(list(known.values()), mailbox)
+    rows = [row for row in rows if row["uid"] not in again]
     trouble: list[MailboxUnavailable] = []
     for row in rows:
         try:

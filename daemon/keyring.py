@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ca import register
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID
-from ca.profiles import Role, load_profiles
+from ca.profiles import load_profiles
 from ca.signer import FileSigner, open_key
 from config import credentials
 from config.credentials import CredentialError, Secret
@@ -143,13 +143,14 @@ def account_of(settings: Settings) -> Account:
     """The IMAP account with its password or tokens. Raises CredentialError, SettingsError."""
     mailbox = settings.mailbox
     by_password = mailbox.login == "password"
+    password = secret(settings, mailbox.password_credential) if by_password else None
     try:
         return Account(
             host=mailbox.host,
             port=mailbox.port,
             security=mailbox.security,
             username=mailbox.username,
-            password=secret(settings, mailbox.password_credential) if by_password else None,
+            password=password,
             folder=mailbox.folder,
             login=mailbox.login,
             tokens=None if by_password else tokens_of(settings),
@@ -163,13 +164,14 @@ def route_of(settings: Settings) -> Route:
     """The submission server with its password or tokens. Raises CredentialError, SettingsError."""
     smtp = settings.smtp
     by_password = smtp.login == "password"
+    password = secret(settings, smtp.password_credential) if smtp.username and by_password else None
     try:
         return Route(
             host=smtp.host,
             port=smtp.port,
             security=smtp.security,
             username=smtp.username or None,
-            password=secret(settings, smtp.password_credential) if smtp.username and by_password else None,
+            password=password,
             login=smtp.login,
             tokens=None if by_password else tokens_of(settings),
             ca_file=Path(smtp.ca_file) if smtp.ca_file else None,
@@ -183,7 +185,8 @@ def check_profile(settings: Settings) -> None:
 
     `config` cannot know them: they belong to `ca`.
     """
-    known = sorted(name for name, profile in load_profiles().items() if profile.role is Role.SUBSCRIBER)
+    # A certificate that approvers sign mail with is no login to the service.
+    known = sorted(name for name, each in load_profiles().items() if "client_auth" in each.extended_key_usage)
     if settings.ca.profile not in known:
         near = difflib.get_close_matches(settings.ca.profile, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"

@@ -201,11 +201,11 @@ def test_a_mail_from_a_file_cannot_vouch_for_itself(stage):
         )
     with pytest.MonkeyPatch.context() as patched:
         received = intake.receive
-        patched.setattr(intake, "receive", lambda *a, **k: seen.append(a[2].mail) or received(*a, **k))
+        patched.setattr(intake, "receive", lambda *a, **k: seen.append(a[2].verdict) or received(*a, **k))
         assert intake.read(centre) == 1
     with centre.store.transaction() as tx:
         assert ledger.get(tx, number).state == "read"
-    assert seen[0].results == ()
+    assert not seen[0].accepted
 
 
 @pytest.mark.parametrize(

@@ -290,8 +290,10 @@ class End:
     mails: tuple[tuple[str, str, str, int], ...]
 
     def of_the_case(self) -> "End":
-        """The same without what staff were told about the machine: an alarm is not part of the story."""
-        return replace(self, letters=tuple(each for each in self.letters if each[0] != "staff_notice"))
+        """The same without what staff were told about the machine or about the time of day: alarms, reminders and
+        digests are not part of the story."""
+        beside = ("staff_notice", "approval_reminder", "daily_digest")
+        return replace(self, letters=tuple(each for each in self.letters if each[0] not in beside))
 
     def unordered(self) -> "End":
         """The same without the order in which things came about."""
