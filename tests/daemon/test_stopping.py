@@ -88,11 +88,14 @@ def test_a_letter_that_waits_for_a_silent_server_stays_unsent(stop):
 def test_a_letter_whose_last_reply_comes_in_the_moment_of_the_stop_is_sent(stop):
     """Without that it would go out a second time after the next start."""
     with ScriptedSmtp({}) as server:
-        taken = server._take
 
         def slowly(file, client):
-            signal_later(seconds=0.01).join()
-            return taken(file, client)
+            """The whole message is there, the client waits for the reply, and only then is the stop asked for."""
+            while file.readline() not in (b".\r\n", b""):
+                pass
+            signal_later(seconds=0.05).join()
+            client.sendall(b"250 2.0.0 queued as 1\r\n")
+            return True
 
         server._take = slowly
         assert send(stop, server.port).code == 250
