@@ -9,12 +9,12 @@ from sqlalchemy import select
 
 from daemon import audit, intake, ledger, schema
 from daemon.blobs import Blobs
+from daemon.demo.stage import APPROVERS, AUTHSERV_ID
 from daemon.mail_sizes import octets
 from daemon.store import Store, every
 from support.rooms import Drawn
 
 MENDED = b"From: mended@aozora.example\r\nSubject: =?utf-8?b?55Sz6KuL?=\r\nMessage-ID: <m@x>\r\n\r\nmended\r\n"
-APPROVER = "tanaka@lra.example"
 WHY = "could not be read in 3 attempts"
 
 
@@ -191,8 +191,8 @@ def test_what_was_erased_does_not_come_back_by_import(lra, rooms, mended):
 
 def test_a_mail_from_a_file_cannot_vouch_for_itself(stage):
     """A person who may import mail must not be able to decide: the stamp above the header is the file's own word."""
-    stamp = f"Authentication-Results: mx.lra.example; auth=pass smtp.auth={APPROVER}\r\nReceived: from x by y\r\n"
-    raw = f"{stamp}From: {APPROVER}\r\nSubject: x\r\n\r\n承認\r\n".encode()
+    stamp = f"Authentication-Results: {AUTHSERV_ID}; auth=pass smtp.auth={APPROVERS[0]}\r\nReceived: from x by y\r\n"
+    raw = f"{stamp}From: {APPROVERS[0]}\r\nSubject: x\r\n\r\n承認\r\n".encode()
     seen = []
     centre = stage.centre
     with centre.store.transaction() as tx:

