@@ -60,8 +60,9 @@ class Shown:
         return f"\r\n\r\n> 受付番号：{self.number}\r\n> 確認コード：{self.code}\r\n"
 
 
-_shown: ContextVar[Shown] = ContextVar("shown", default=Shown())
-QUOTED = Shown().quoted
+_USUAL = Shown()
+QUOTED = _USUAL.quoted
+_shown: ContextVar[Shown] = ContextVar("shown", default=_USUAL)
 
 
 def shown() -> Shown:
