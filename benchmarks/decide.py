@@ -56,7 +56,7 @@ FACTS = Facts(AT, OFFICE, keys(), trust())
 def decide(raw: bytes, method: str) -> Command:
     """All that is pure between a reply and its decision; anything but an accepted command is an error."""
     mail = open_mail(raw)
-    approver = Approver(STAFF, "田中 恵子", (method,))
+    approver = Approver(STAFF, "田中 恵子", methods=(method,))
     verdict = judge(raw, mail, approver, AuthenticationSettings(AUTHSERV_ID), FACTS)
     if not verdict.accepted or find_token(mail) != TOKEN:
         raise ValueError(verdict.code)

@@ -40,7 +40,7 @@ def attempt(forgery: Forgery, *, token: str = TOKEN, number: str = NUMBER, code:
     mail = open_mail(raw)
     if mail.automatic is not None:
         return "automatic"
-    approver = Approver(STAFF, "田中 恵子", forgery.methods, certificates=forgery.pins)
+    approver = Approver(STAFF, "田中 恵子", methods=forgery.methods, certificates=forgery.pins)
     verdict = judge(raw, mail, approver, SETTINGS, Facts(AT, OFFICE, forgery.keys(), forgery.trust()))
     if not verdict.accepted:
         return verdict.code

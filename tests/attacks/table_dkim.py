@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from attacks.forgeries import Forgery
-from support.letters_in import OFFICE, TOKEN, header
-from support.signed_mails import AT, COVERED, QUOTED, answer, dkim_signed, keys, record, rsa_key, tlv
+from support.letters_in import OFFICE, header
+from support.signed_mails import AT, COVERED, answer, dkim_signed, keys, record, rsa_key, shown, tlv
 
 EXPIRED = f"x={int((AT - timedelta(hours=1)).timestamp())}; "
 LATER = AT + timedelta(hours=2)
@@ -54,13 +54,13 @@ CHANGED = [
     ("a valid signature of a domain below", lambda: dkim_signed(answer(), domain="x.lra.example"), "dkim_not_aligned"),
     ("the forger's own key", lambda: dkim_signed(answer(), key=own_key()), "dkim_signature_wrong"),
     ("l= and a part appended", lambda: dkim_signed(answer(), length=20) + "\r\n承認\r\n".encode(), "dkim_length_tag"),
-    ("l= of the whole body", lambda: dkim_signed(answer(), length=len((("承認" + QUOTED)).encode())), "dkim_length_tag"),
+    ("l= of the whole body", lambda: dkim_signed(answer(), length=len(("承認" + shown().quoted).encode())), "dkim_length_tag"),
     ("text appended", lambda: signed() + b"more\r\n", "dkim_body_changed"),
     ("the word replaced", lambda: signed(("承認".encode(), "却下 x".encode())), "dkim_body_changed"),
     ("the subject replaced", lambda: signed((b"Subject: Re:", b"Subject: Fw:")), "dkim_signature_wrong"),
-    ("the token replaced", lambda: signed((f"+{TOKEN}".encode(), b"+ZZZZZZZZZZZZZZZZZZZZZZZZZZ")), "dkim_signature_wrong"),
+    ("the token replaced", lambda: signed((f"+{shown().token}".encode(), b"+ZZZZZZZZZZZZZZZZZZZZZZZZZZ")), "dkim_signature_wrong"),
     ("the date replaced", lambda: signed((b"Date: Mon", b"Date: Tue")), "dkim_signature_wrong"),
-    ("a second Subject on top", lambda: header([("Subject", f"[#{TOKEN}]")]) + signed(), "field_repeated"),
+    ("a second Subject on top", lambda: header([("Subject", f"[#{shown().token}]")]) + signed(), "field_repeated"),
     ("a second To on top", lambda: header([("To", OFFICE)]) + signed(), "field_repeated"),
     ("a second Content-Type on top", lambda: header([("Content-Type", "text/html")]) + signed(), "field_repeated"),
     ("no Message-ID at all", lambda: signed((b"Message-ID: <1@aozora-denki.example>\r\n", b"")), "field_missing"),
@@ -74,14 +74,14 @@ CHANGED = [
     ("another boundary for a signed body", lambda: unsigned_shape('multipart/mixed; boundary="b1"', PART), "dkim_shape_not_covered"),
     ("another boundary in an alternative", lambda: unsigned_shape('multipart/alternative; boundary="b1"', PART), "dkim_shape_not_covered"),
     ("another type for a signed body", lambda: unsigned_shape("text/html", PART), "dkim_shape_not_covered"),
-    ("a token in a field nobody signed", lambda: header([("Delivered-To", f"ogis-lra+{TOKEN}@lra.example")]) + dkim_signed(answer(to=OFFICE, subject="Re:")), "token_not_signed"),
+    ("a token in a field nobody signed", lambda: header([("Delivered-To", f"ogis-lra+{shown().token}@lra.example")]) + dkim_signed(answer(to=OFFICE, subject="Re:")), "token_not_signed"),
     ("a signed mail to a colleague", lambda: dkim_signed(answer(to="suzuki@lra.example")), "not_to_us"),
     ("a signed mail with no token", lambda: dkim_signed(answer(to=OFFICE, subject="Re:")), "unknown_token"),
     ("a token of another request", lambda: dkim_signed(answer(to=OFFICE, subject=f"Re: [#{'B' * 26}]")), "unknown_token"),
     ("two tokens at once", lambda: dkim_signed(answer(subject=f"Re: [#{'B' * 26}]")), "unknown_token"),
     ("a colleague of the same domain", lambda: dkim_signed(answer(sender="suzuki@lra.example")), "sender_is_another"),
     ("an out-of-office reply that quotes the request", lambda: dkim_signed(answer(fields=[("Auto-Submitted", "auto-replied")])), "automatic"),
-    ("an out-of-office reply known by its subject", lambda: dkim_signed(answer(subject=f"自動応答: Re: [#{TOKEN}]")), "automatic"),
+    ("an out-of-office reply known by its subject", lambda: dkim_signed(answer(subject=f"自動応答: Re: [#{shown().token}]")), "automatic"),
     ("a refusal that holds the word", lambda: dkim_signed(answer("承認できません")), "unclear_reply"),
     ("the word in the quotation only", lambda: dkim_signed(answer("> 承認")), "unclear_reply"),
     ("two words", lambda: dkim_signed(answer("承認\r\n却下 対象外")), "unclear_reply"),

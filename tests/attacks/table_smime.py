@@ -10,10 +10,7 @@ from support.authorities import NOW
 from support.letters_in import OFFICE, multipart, text_part
 from support.signed_mails import (
     AT,
-    CODE,
     DATA,
-    NUMBER,
-    QUOTED,
     answer,
     cms,
     detached,
@@ -21,6 +18,7 @@ from support.signed_mails import (
     entity,
     oid,
     opaque,
+    shown,
     staff,
     strangers,
     tlv,
@@ -29,13 +27,12 @@ from support.signed_mails import (
 
 SMIME = ("smime",)
 HOUR = timedelta(hours=1)
-PART = entity()
 ENVELOPED = oid("1.2.840.113549.1.7.3")
 
 
 def by(who=None, **settings):
     """A detached signature of somebody, or in some other way."""
-    return detached(PART, cms(PART, who=who, **settings))
+    return detached(entity(), cms(entity(), who=who, **settings))
 
 
 def changed(raw, old, new):
@@ -44,13 +41,13 @@ def changed(raw, old, new):
 
 
 def bit_flipped():
-    structure = bytearray(cms(PART))
+    structure = bytearray(cms(entity()))
     structure[-1] ^= 1
-    return detached(PART, bytes(structure))
+    return detached(entity(), bytes(structure))
 
 
 def three_parts():
-    body = multipart(PART, text_part("承認"), text_part("x"), boundary="sig")
+    body = multipart(entity(), text_part("承認"), text_part("x"), boundary="sig")
     return (
         answer(quoted="", content_type='multipart/signed; protocol="application/pkcs7-signature"; boundary="sig"')[:-6]
         + body
@@ -81,13 +78,13 @@ def revoked():
 
 
 def old_request():
-    return QUOTED.replace(CODE, "QRST-UVWX-YZ23-4567")
+    return shown().quoted.replace(shown().code, "QRST-UVWX-YZ23-4567")
 
 
 FORGERIES = [
     Forgery("no signature", answer, "smime_missing", SMIME),
     Forgery("DKIM where S/MIME is asked for", lambda: dkim_signed(answer()), "smime_missing", SMIME),
-    Forgery("the signed part changed", lambda: detached(entity("却下 x"), cms(PART)), "smime_body_changed", SMIME),
+    Forgery("the signed part changed", lambda: detached(entity("却下 x"), cms(entity())), "smime_body_changed", SMIME),
     Forgery("a line added to the signed part", lambda: changed(detached(), b"\r\n--sig\r\nContent-Type: app", b"\r\n\r\n--sig\r\nContent-Type: app"), "smime_body_changed", SMIME),
     Forgery("the signature changed", bit_flipped, "smime_signature_wrong", SMIME),
     Forgery("a subscriber's certificate, for logins only", lambda: by(staff(profile="subscriber-p256")), "smime_purpose", SMIME),
@@ -108,13 +105,13 @@ FORGERIES = [
     Forgery("two signers", lambda: by(signers=2), "smime_several_signers", SMIME),
     Forgery("no signer", lambda: by(signers=0), "smime_not_signed", SMIME),
     Forgery("no certificate", lambda: by(certificates=()), "smime_certificate_missing", SMIME),
-    Forgery("another content inside a detached signature", lambda: detached(PART, cms(entity("却下 x"), inside=True)), "smime_malformed", SMIME),
-    Forgery("opaque without a content", lambda: opaque(structure=cms(PART)), "smime_malformed", SMIME),
-    Forgery("data that is not signed", lambda: opaque(structure=cms(PART, inside=True, outer=ENVELOPED)), "smime_not_signed", SMIME),
-    Forgery("bare data", lambda: opaque(structure=tlv(0x30, DATA, tlv(0xA0, tlv(4, PART)))), "smime_not_signed", SMIME),
-    Forgery("a signature cut short", lambda: opaque(structure=cms(PART, inside=True)[:-9]), "smime_malformed", SMIME),
-    Forgery("BER cut short", lambda: opaque(structure=cms(PART, inside=True, ber=True)[:-2]), "smime_malformed", SMIME),
-    Forgery("something behind the structure", lambda: opaque(structure=cms(PART, inside=True) + b"\x30\x00"), "smime_malformed", SMIME),
+    Forgery("another content inside a detached signature", lambda: detached(entity(), cms(entity("却下 x"), inside=True)), "smime_malformed", SMIME),
+    Forgery("opaque without a content", lambda: opaque(structure=cms(entity())), "smime_malformed", SMIME),
+    Forgery("data that is not signed", lambda: opaque(structure=cms(entity(), inside=True, outer=ENVELOPED)), "smime_not_signed", SMIME),
+    Forgery("bare data", lambda: opaque(structure=tlv(0x30, DATA, tlv(0xA0, tlv(4, entity())))), "smime_not_signed", SMIME),
+    Forgery("a signature cut short", lambda: opaque(structure=cms(entity(), inside=True)[:-9]), "smime_malformed", SMIME),
+    Forgery("BER cut short", lambda: opaque(structure=cms(entity(), inside=True, ber=True)[:-2]), "smime_malformed", SMIME),
+    Forgery("something behind the structure", lambda: opaque(structure=cms(entity(), inside=True) + b"\x30\x00"), "smime_malformed", SMIME),
     Forgery("nothing at all", lambda: opaque(structure=b""), "smime_malformed", SMIME),
     Forgery("a third part beside the signed one", three_parts, "smime_malformed", SMIME),
     Forgery("a signed part below unsigned words", wrapped, "smime_missing", SMIME),
@@ -122,7 +119,7 @@ FORGERIES = [
     Forgery("no signing time", lambda: by(at=None), "smime_time_missing", SMIME),
     Forgery("a signing time in the future", lambda: by(at=AT + HOUR), "smime_time_wrong", SMIME),
     Forgery("a signing time before the certificate", lambda: by(at=NOW - HOUR), "smime_time_wrong", SMIME),
-    Forgery("an old answer about another case", lambda: detached(entity(quoted=QUOTED.replace(NUMBER, "WEBEC-20260601-0001"))), "signature_not_bound", SMIME),
+    Forgery("an old answer about another case", lambda: detached(entity(quoted=shown().quoted.replace(shown().number, "WEBEC-20260601-0001"))), "signature_not_bound", SMIME),
     Forgery("an old answer about an earlier version", lambda: detached(entity(quoted=old_request())), "signature_not_bound", SMIME),
     Forgery("an opaque answer about an earlier version", lambda: opaque(entity(quoted=old_request())), "signature_not_bound", SMIME),
     Forgery("a signed mail that names no case", lambda: detached(entity(quoted="")), "signature_not_bound", SMIME),
@@ -135,8 +132,8 @@ FORGERIES = [
 GENUINE = [
     Forgery("detached", detached, "accepted", SMIME),
     Forgery("opaque", opaque, "accepted", SMIME),
-    Forgery("detached BER", lambda: detached(PART, cms(PART, ber=True)), "accepted", SMIME),
-    Forgery("opaque BER", lambda: opaque(structure=cms(PART, inside=True, ber=True)), "accepted", SMIME),
+    Forgery("detached BER", lambda: detached(entity(), cms(entity(), ber=True)), "accepted", SMIME),
+    Forgery("opaque BER", lambda: opaque(structure=cms(entity(), inside=True, ber=True)), "accepted", SMIME),
     Forgery("SHA-512", lambda: by(digest="sha512"), "accepted", SMIME),
     Forgery("RSA", lambda: by(staff(kind=KeyKind.RSA_2048)), "accepted", SMIME),
     # The subject is not signed, and nothing is read from it but the token, which the address holds here too.

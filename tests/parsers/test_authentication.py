@@ -213,7 +213,7 @@ def test_no_text_inside_a_comment_or_a_quoted_string_gives_a_login(text):
 
 
 def asked(raw, *methods, settings=None):
-    approver = Approver(STAFF, "田中 恵子", methods)
+    approver = Approver(STAFF, "田中 恵子", methods=methods)
     return judge(raw, open_mail(raw), approver, settings or AuthenticationSettings(AUTHSERV_ID), Facts(NOW, OFFICE))
 
 
@@ -234,10 +234,10 @@ def test_one_way_that_holds_is_enough_and_of_several_refusals_the_telling_one_is
 
 def test_name_servers_are_asked_only_where_dkim_counts():
     signed = b"DKIM-Signature: v=1; a=rsa-sha256; d=lra.example; s=k; h=from; bh=AA==; b=AA==\r\n" + from_staff()
-    assert questions(signed, Approver(STAFF, "x", ("login", "dkim"))) == ("k._domainkey.lra.example",)
-    assert questions(signed, Approver(STAFF, "x", ("dkim",), dkim_domains=("other.example",))) == ()
-    assert questions(signed, Approver(STAFF, "x", ("login",))) == ()
-    assert questions(b"no header\r\n" + signed, Approver(STAFF, "x", ("dkim",))) == ()
+    assert questions(signed, Approver(STAFF, "x", methods=("login", "dkim"))) == ("k._domainkey.lra.example",)
+    assert questions(signed, Approver(STAFF, "x", methods=("dkim",), dkim_domains=("other.example",))) == ()
+    assert questions(signed, Approver(STAFF, "x", methods=("login",))) == ()
+    assert questions(b"no header\r\n" + signed, Approver(STAFF, "x", methods=("dkim",))) == ()
 
 
 @pytest.mark.parametrize("line", ["X-Y", "X-Y:", "X Y: z", ": z"])

@@ -5,13 +5,16 @@ break. dkimpy, openssl and `cryptography` are asked in the tests whether these m
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -34,21 +37,56 @@ DOMAIN, SELECTOR = "lra.example", "s2026"
 KEY_NAME = f"{SELECTOR}._domainkey.{DOMAIN}"
 NUMBER, CODE = "WEBEC-20260701-0012", "ABCD-EFGH-IJKL-MNOP"
 COVERED = ("from", "to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding")
-QUOTED = f"\r\n\r\n> 受付番号：{NUMBER}\r\n> 確認コード：{CODE}\r\n"
 
 
-def answer(words: str = "承認", *, quoted: str = QUOTED, **settings: object) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the answered request showed: its token, the case number, the confirmation code; and when it is answered."""
+
+    token: str = TOKEN
+    number: str = NUMBER
+    code: str = CODE
+    at: datetime = AT
+
+    @property
+    def address(self) -> str:
+        """Where an answer goes."""
+        local, _, domain = OFFICE.partition("@")
+        return f"{local}+{self.token}@{domain}"
+
+    @property
+    def quoted(self) -> str:
+        """The request below the words of a reply, as far as a signature must cover it."""
+        return f"\r\n\r\n> 受付番号：{self.number}\r\n> 確認コード：{self.code}\r\n"
+
+
+_USUAL = Shown()
+QUOTED = _USUAL.quoted
+_shown: ContextVar[Shown] = ContextVar("shown", default=_USUAL)
+
+
+def shown() -> Shown:
+    """The request that mails answer which are built now."""
+    return _shown.get()
+
+
+@contextlib.contextmanager
+def showing(request: Shown) -> Iterator[None]:
+    """Within, every mail answers this request: the tables of forgeries are built for a case of a real centre so."""
+    token = _shown.set(request)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+def answer(words: str = "承認", *, quoted: str | None = None, **settings: object) -> bytes:
     """An unsigned reply of the approver to his request."""
-    local, _, domain = OFFICE.partition("@")
-    return letter(
-        words + quoted,
-        **{
-            "sender": f"Tanaka <{STAFF}>",
-            "to": f"{local}+{TOKEN}@{domain}",
-            "subject": f"Re: [#{TOKEN}]",
-            **settings,
-        },
-    )
+    return letter(words + (shown().quoted if quoted is None else quoted), **(_addressed() | settings))
+
+
+def _addressed() -> dict[str, object]:
+    return {"sender": f"Tanaka <{STAFF}>", "to": shown().address, "subject": f"Re: [#{shown().token}]"}
 
 
 # --- DKIM -----------------------------------------------------------------------------------------------------------
@@ -85,10 +123,10 @@ def dkim_signed(
     algorithm: str | None = None,
     digest: type[hashes.HashAlgorithm] = hashes.SHA256,
     length: int | None = None,
-    at: datetime = AT - timedelta(minutes=1),
+    at: datetime | None = None,
 ) -> bytes:
     """The mail with a DKIM-Signature on top, as a signing server adds it (RFC 6376 section 5)."""
-    key = key or rsa_key()
+    key, at = key or rsa_key(), at or shown().at - timedelta(minutes=1)
     algorithm = algorithm or ("rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else "ed25519-sha256")
     head, _, body = raw.partition(b"\r\n\r\n")
     head_way, body_way = canonical.split("/")
@@ -241,7 +279,7 @@ def cms(
     inside: bool = False,
     ber: bool = False,
     digest: str = "sha256",
-    at: datetime | None = AT - timedelta(minutes=1),
+    at: datetime | Literal["now"] | None = "now",
     content_type: bytes = DATA,
     attributes: bool = True,
     certificates: Sequence[x509.Certificate] | None = None,
@@ -252,6 +290,8 @@ def cms(
     certificate, key = who or staff()
     hashed = hashlib.new(digest, content).digest()
     parts = [attribute("3", content_type), attribute("4", tlv(4, hashed))]
+    if at == "now":
+        at = shown().at - timedelta(minutes=1)
     if at is not None:
         parts.append(attribute("5", tlv(0x17, at.strftime("%y%m%d%H%M%SZ").encode())))
     signed = tlv(0x31, *sorted(parts)) if attributes else content
@@ -287,9 +327,9 @@ def cms(
     return wrap(0x30, outer, wrap(0xA0, body))
 
 
-def entity(words: str = "承認", *, quoted: str = QUOTED, head: str = "") -> bytes:
+def entity(words: str = "承認", *, quoted: str | None = None, head: str = "") -> bytes:
     """The MIME part that is signed."""
-    text = base64.encodebytes((words + quoted).encode()).replace(b"\n", b"\r\n")
+    text = base64.encodebytes((words + (shown().quoted if quoted is None else quoted)).encode()).replace(b"\n", b"\r\n")
     kind = head or "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n"
     return kind.encode() + b"\r\n" + text
 
@@ -322,15 +362,4 @@ def opaque(part: bytes | None = None, structure: bytes | None = None, **settings
 
 
 def _carried(body: bytes, kind: str, encoding: str, **settings: object) -> bytes:
-    local, _, domain = OFFICE.partition("@")
-    return letter(
-        body,
-        **{
-            "sender": f"Tanaka <{STAFF}>",
-            "to": f"{local}+{TOKEN}@{domain}",
-            "subject": f"Re: [#{TOKEN}]",
-            "content_type": kind,
-            "encoding": encoding,
-            **settings,
-        },
-    )
+    return letter(body, **(_addressed() | {"content_type": kind, "encoding": encoding} | settings))
