@@ -189,10 +189,13 @@ def test_what_was_erased_does_not_come_back_by_import(lra, rooms, mended):
     assert (answered.code, "erased on purpose" in answered.out) == (1, True)
 
 
+APPROVER, _ = APPROVERS
+
+
 def test_a_mail_from_a_file_cannot_vouch_for_itself(stage):
     """A person who may import mail must not be able to decide: the stamp above the header is the file's own word."""
-    stamp = f"Authentication-Results: {AUTHSERV_ID}; auth=pass smtp.auth={APPROVERS[0]}\r\nReceived: from x by y\r\n"
-    raw = f"{stamp}From: {APPROVERS[0]}\r\nSubject: x\r\n\r\n承認\r\n".encode()
+    stamp = f"Authentication-Results: {AUTHSERV_ID}; auth=pass smtp.auth={APPROVER}\r\nReceived: from x by y\r\n"
+    raw = f"{stamp}From: {APPROVER}\r\nSubject: x\r\n\r\n承認\r\n".encode()
     seen = []
     centre = stage.centre
     with centre.store.transaction() as tx:
