@@ -20,10 +20,16 @@ _letters = schema.letters
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def answer(tx: Connection, centre: Centre, case: Case, draft: Draft, key: str, *, now: datetime) -> None:
-    """Answer the sender of a case's form; where we must not answer, staff get the task and the text."""
+def answer(
+    tx: Connection, centre: Centre, case: Case, draft: Draft, key: str, *, now: datetime, by_staff: bool = False
+) -> None:
+    """Answer the sender of a case's form; where we must not answer, staff get the task and the text.
+
+    What a person of ours decided or asks (`by_staff`) is no automatic answer: no ceiling holds it back.
+    """
+    muted = "自動送信と思われる、または差出人が特定できないメールのため、返信していません。"
     if not case.muted:
-        send(
+        if send(
             tx,
             centre,
             draft,
@@ -32,15 +38,17 @@ def answer(tx: Connection, centre: Centre, case: Case, draft: Draft, key: str, *
             now=now,
             case_id=case.id,
             in_reply_to=case.thread_id or None,
-        )
-        return
+            by_staff=by_staff,
+        ):
+            return
+        muted = "自動返信の上限に達したため、返信していません。"
     post.notify(
         tx,
         centre,
         key=key,
         subject=f"返信できない申請 {case.number}",
         lines=[
-            "自動送信と思われる、または差出人が特定できないメールのため、返信していません。",
+            muted,
             "申請者へのご連絡をお願いします。ご案内の内容は次のとおりです。",
             "",
             *draft.body.splitlines(),
@@ -60,12 +68,13 @@ def send(
     now: datetime,
     case_id: int | None = None,
     in_reply_to: str | None = None,
+    by_staff: bool = False,
 ) -> bool:
     """Queue one automatic answer; False, with staff told once, where the ceiling of this correspondent or case is
     reached."""
     about = [func.lower(_letters.c.recipient) == recipient.lower()]
     about += [_letters.c.case_id == case_id] if case_id is not None else []
-    over = next((each for each in about if _is_full(tx, centre, each, now)), None)
+    over = None if by_staff else next((each for each in about if _is_full(tx, centre, each, now)), None)
     if over is None:
         post.queue(
             tx,
@@ -76,7 +85,7 @@ def send(
             now=now,
             case_id=case_id,
             in_reply_to=in_reply_to,
-            answer=True,
+            answer=not by_staff,
         )
         return True
     centre.audit.append(tx, "answer_muted", at=now, actor="system", case_id=case_id, letter_kind=draft.kind)

@@ -56,13 +56,13 @@ def _reject(tx: Connection, centre: Centre, case: Case, command: Command, approv
         case = cases.apply(tx, centre.audit, case, Event.WITHDRAWN, now=now, actor=approver.address)
         approval.void(tx, case)
         draft = letters.withdrawn(centre.office, approval.facts_of(case))
-        answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now)
+        answer(tx, centre, case, draft, f"withdrawn:{case.id}", now=now, by_staff=True)
         return
     case = _resume(tx, centre, case, approver, now)
     case = cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
     approval.void(tx, case)
     draft = letters.rejection(centre.office, approval.facts_of(case), reason_word=command.argument)
-    answer(tx, centre, case, draft, f"rejection:{case.id}:{case.version}", now=now)
+    answer(tx, centre, case, draft, f"rejection:{case.id}:{case.version}", now=now, by_staff=True)
 
 
 def _return(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
@@ -76,21 +76,21 @@ def _return(tx: Connection, centre: Centre, case: Case, command: Command, approv
         reason=command.argument,
         deadline=deadline.astimezone(JST).date(),
     )
-    answer(tx, centre, case, draft, f"returned:{case.id}:{case.version}", now=now)
+    answer(tx, centre, case, draft, f"returned:{case.id}:{case.version}", now=now, by_staff=True)
 
 
 def _hold(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
     if case.state is State.AWAITING_DECISION:
         cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor=approver.address)
         draft = letters.on_hold(centre.office, approval.facts_of(case))
-        answer(tx, centre, case, draft, f"hold:{case.id}:{now.isoformat()}", now=now)
+        answer(tx, centre, case, draft, f"hold:{case.id}:{now.isoformat()}", now=now, by_staff=True)
 
 
 def _ask(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
     if case.state is State.AWAITING_DECISION:
         cases.apply(tx, centre.audit, case, Event.PAUSED, now=now, actor=approver.address)
     draft = letters.question(centre.office, approval.facts_of(case), text=command.argument)
-    answer(tx, centre, case, draft, f"question:{case.id}:{now.isoformat()}", now=now)
+    answer(tx, centre, case, draft, f"question:{case.id}:{now.isoformat()}", now=now, by_staff=True)
 
 
 def _amend(tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime) -> None:
@@ -128,6 +128,7 @@ def _reject_order(
     tx: Connection, centre: Centre, case: Case, command: Command, approver: Approver, *, now: datetime
 ) -> None:
     """What staff asked for themselves: nobody outside has heard of it, so nobody is written to."""
+    case = _resume(tx, centre, case, approver, now)
     cases.apply(tx, centre.audit, case, Event.REJECTED, now=now, actor=approver.address)
     approval.void(tx, case)
 

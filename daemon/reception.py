@@ -50,9 +50,10 @@ def _deal(tx: Connection, centre: Centre, delivery: Delivery, reported: str | No
         return Outcome("own_mail", for_staff=True)
     if reported is not None and not delivery.forms() and not delivery.pictured:
         return Outcome(reported, for_staff=reported.startswith("delivery_failed"))
-    if replies.concerns_decision(centre, mail) and not delivery.is_report:
+    automatic_form = mail.automatic is not None and bool(delivery.forms())
+    if replies.concerns_decision(centre, mail) and not delivery.is_report and not automatic_form:
         name = replies.handle(tx, centre, mail, delivery.row, delivery.verdict, now=now)
-        return Outcome(name, for_staff=name.startswith("refused"))
+        return Outcome(name, for_staff=name.startswith(("refused", "automatic_")))
     if delivery.forms():
         outcome = _take_forms(tx, centre, delivery, now=now)
     elif delivery.pictured:
@@ -217,7 +218,8 @@ def _no_form(tx: Connection, centre: Centre, delivery: Delivery, *, now: datetim
     text = delivery.mail.text
     thread = _thread_case(tx, delivery)
     if thread is not None and mail.automatic is None:
-        thread = _pause(tx, centre, thread, now=now)
+        if _belongs(tx, delivery, thread):
+            thread = _pause(tx, centre, thread, now=now)
         if kinds and not pair.told:
             unfit.answer(tx, centre, delivery, letters.unreadable(centre.office, kinds), now)
         lines = [_standing(tx, thread), *filter(None, [withdrawal.hint(thread, text)]), "", text]
@@ -285,6 +287,13 @@ def _thread_case(tx: Connection, delivery: Delivery) -> Case | None:
         return cases.get(tx, case_id)
     number = find_case_number(mail.subject)
     return cases.find(tx, number) if number else None
+
+
+def _belongs(tx: Connection, delivery: Delivery, case: Case) -> bool:
+    """Whether a mail about a case comes from its people: in answer to a letter of ours, whose Message-ID nobody else
+    knows, or from the sender or applicant. A number in the subject alone, which anybody may guess, stops nothing."""
+    answers_ours = post.case_of_thread(tx, (*delivery.mail.references, *delivery.mail.in_reply_to)) == case.id
+    return answers_ours or delivery.sender.lower() in {case.correspondent.lower(), case.applicant_email.lower()} - {""}
 
 
 def _may_join(centre: Centre, case: Case, delivery: Delivery, application: Application) -> bool:

@@ -21,7 +21,7 @@ from sqlalchemy.engine import RowMapping
 from config.settings import Approver
 from parsers.authentication import Verdict
 from parsers.mail import Mail, documents
-from parsers.reply import Command, Unclear, Verb, find_token
+from parsers.reply import Command, Unclear, Verb, find_token, read_command
 
 from . import (
     approval,
@@ -64,7 +64,7 @@ def handle(tx: Connection, centre: Centre, mail: Mail, row: MailRow, verdict: Ve
     if mail.automatic is not None:
         # Out-of-office replies quote the request with its token: never a decision, and never answered.
         centre.audit.append(tx, "automatic_reply", at=now, actor="system", mail=row.id)
-        return "automatic"
+        return _automatic(tx, centre, mail, row, now=now)
     token = find_token(mail)
     request = approval.find(tx, centre, token) if token else None
     case = cases.get(tx, request["case_id"]) if request else None
@@ -291,6 +291,21 @@ def _tell(reply: Reply, approver: Approver, words: Command) -> str:
     subject, lines = commands.READING[words.verb](reply.tx, reply.centre, words)
     answer(reply, approver, staff_letters.staff_notice(reply.centre.office, subject=subject, lines=lines), "told")
     return f"told_{words.verb.value}"
+
+
+def _automatic(tx: Connection, centre: Centre, mail: Mail, row: MailRow, *, now: datetime) -> str:
+    """A decision in a mail that looks automatic does not count; a person may have written it all the same (a gateway
+    marked it), so that staff hear of it."""
+    if not isinstance(read_command(mail.text), Command):
+        return "automatic"
+    lines = (
+        f"差出人：{'、'.join(each.address for each in mail.senders) or '不明'}",
+        f"件名：{mail.subject}",
+        "自動送信の印（一括送信・メーリングリスト・自動応答など）が付いているため、判断として扱っていません。",
+        "ご本人が書かれた場合は、印の付かない方法で、承認依頼にあらためてご返信ください。",
+    )
+    post.notify(tx, centre, key=f"automatic:{row.id}", subject="判断として扱えない返信があります", lines=lines, now=now)
+    return "automatic_command"
 
 
 def _approver(centre: Centre, mail: Mail) -> Approver | None:

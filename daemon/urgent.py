@@ -19,7 +19,7 @@ from config import approval_rules
 from parsers.reply import find_case_number
 
 from . import approval, cases, letters, matter, orders, post, reach, registrations, schema
-from .case import CaseKind, Event, State, final
+from .case import CaseKind, Event, State
 from .case_facts import facts_of
 from .cases import Case
 from .centre import Centre
@@ -107,6 +107,10 @@ def aim_of_case(tx: Connection, centre: Centre, case: Case, *, now: datetime) ->
     return Aim(registrations.get(tx, registration_id))
 
 
+# What was carried out asks for nothing more, even where one of its letters did not arrive.
+_UNDER_WAY = (State.RECEIVED, State.AWAITING_DECISION, State.ON_HOLD, State.APPROVED, State.EXECUTING)
+
+
 def problem(tx: Connection, found: Aim, *, now: datetime) -> str | None:
     """Why nothing can be opened, as a Japanese sentence; None when it can."""
     if not reach.reached(tx, found.target.id, found.serials, now):
@@ -117,7 +121,7 @@ def problem(tx: Connection, found: Aim, *, now: datetime) -> str | None:
     )
     for row in every(tx, query):
         case = cases.get(tx, row["id"])
-        if not final(case.state) and orders.get(tx, case).detail["serials"] == list(found.serials):
+        if case.state in _UNDER_WAY and orders.get(tx, case).detail["serials"] == list(found.serials):
             return f"同じ至急失効が、受付番号 {case.number} ですでに依頼中です。そちらの承認依頼にご返信ください。"
     return None
 
