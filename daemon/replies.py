@@ -196,6 +196,8 @@ def _hand_over(decision: Decision) -> str:
 
 def _order(reply: Reply, approver: Approver, command: Command) -> str:
     """Something that staff ask for by themselves: it names its target, or means the case it answers."""
+    if refusal := staff_orders.repeated(reply, approver):
+        return refuse(reply, refusal)
     done = staff_orders.carry_out(reply, approver, command)
     if isinstance(done, str):
         return ask_back(reply, approver, command, done)
