@@ -1,4 +1,8 @@
-"""An order (至急失効, 不在) needs no token: a signed one that was taken must not be taken again."""
+"""What leaves no spent token behind must not be taken again: an order (至急失効, 不在), and 保留, 質問, メモ.
+
+Whoever has the signed mail sends it by SMTP, so that other octets arrive; S/MIME signs no header, so there a forger also
+writes another Message-ID.
+"""
 
 from datetime import timedelta
 
@@ -13,6 +17,7 @@ from support.signed_mails import AT, Shown, answer, detached, dkim_signed, entit
 
 ABSENCE, URGENT = "不在 2026-08-03〜2026-08-07", "至急失効 W000001 紛失"
 FIELD, OTHER = b"Message-ID: <1@aozora-denki.example>", b"Message-ID: <2@evil.example>"
+THIRD = b"Message-ID: <3@lra.example>"
 
 
 @pytest.fixture
@@ -43,7 +48,6 @@ def ordered(method, words, at):
     ("method", "words"), [("dkim", ABSENCE), ("dkim", URGENT), ("smime", ABSENCE), ("smime", URGENT)]
 )
 def test_an_order_that_was_taken_is_not_taken_again(centre, method, words):
-    """Sent again by SMTP, so that other octets arrive; S/MIME signs no header, so a forger also writes another one."""
     raw = ordered(method, words, AT)
     with centre.known_by(method):
         assert centre.arrive(lambda: centre.by_smtp(raw)).outcome.startswith("order_")
@@ -64,3 +68,21 @@ def test_a_signed_order_is_believed_while_its_signature_is_young_and_newer_than_
         second = centre.arrive(lambda: centre.by_smtp(raw))
     assert first.outcome.startswith("order_")
     assert second.outcome == ("refused_order_repeated" if age > timedelta(days=1) else first.outcome)
+
+
+@pytest.mark.parametrize("words", ["保留 確認中", "質問 退職日はいつですか。", "メモ 電話で確認"])
+@pytest.mark.parametrize("method", ["dkim", "smime"])
+def test_a_reply_that_leaves_its_token_open_acts_once(centre, method, words):
+    number = centre.case("cancellation")
+    with centre.known_by(method), showing(centre.request(number)):
+        raw = dkim_signed(answer(words)) if method == "dkim" else detached(entity(words))
+        first = centre.arrive(lambda: centre.by_smtp(raw))
+        again = centre.arrive(lambda: centre.by_smtp(raw.replace(FIELD, OTHER) if method == "smime" else raw))
+        told = [kind for _, kind in again.letters]
+        newer = Shown(centre.request(number).token, number, centre.request(number).code, AT + timedelta(minutes=1))
+        with showing(newer):
+            made = dkim_signed(answer().replace(FIELD, OTHER)) if method == "dkim" else detached().replace(FIELD, THIRD)
+            last = centre.arrive(lambda: centre.by_smtp(made))
+    assert first.outcome.startswith("decision_")
+    assert (again.outcome, again.changed, told) == ("refused_reply_repeated", (), ["decision_refused"] * 3)
+    assert last.outcome == "decision_approve"
