@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.engine import RowMapping
 
 from parsers.authentication import Verdict, binds
 
-from . import approval, proof
+from . import approval, proof, schema
 from .cases import Case
 from .centre import Centre
+from .store import every
 
 
 def is_bound(centre: Centre, case: Case, request: RowMapping, verdict: Verdict) -> bool:
@@ -17,6 +18,25 @@ def is_bound(centre: Centre, case: Case, request: RowMapping, verdict: Verdict) 
     covers the body alone, which therefore must name case and digest itself (SPEC 2.1)."""
     code = approval.code_of(centre, request["token_hash"], request["digest"])
     return verdict.method != "smime" or binds(verdict.text, number=case.number, code=code)
+
+
+def repeats(tx: Connection, request: RowMapping, verdict: Verdict, message_id: str) -> bool:
+    """Whether a mail was a decision in answer to this request before: 保留, 質問 and メモ leave their token open.
+
+    DKIM covers the Message-ID; S/MIME covers no header field, there the time of signing must be later than before.
+    """
+    rows = every(tx, select(schema.decisions.c.evidence).where(schema.decisions.c.request_id == request["id"]))
+    signed_at = verdict.evidence.get("signed_at")
+    for before in (row["evidence"] for row in rows):
+        if message_id and before.get("message_id") == message_id:
+            return True
+        if signed_at and before.get("signed_at") and _moment(signed_at) <= _moment(before["signed_at"]):
+            return True
+    return False
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def carries(tx: Connection, centre: Centre, case: Case, decision: RowMapping, *, now: datetime) -> bool:

@@ -196,6 +196,8 @@ def _hand_over(decision: Decision) -> str:
 
 def _order(reply: Reply, approver: Approver, command: Command) -> str:
     """Something that staff ask for by themselves: it names its target, or means the case it answers."""
+    if refusal := staff_orders.repeated(reply, approver):
+        return refuse(reply, refusal)
     done = staff_orders.carry_out(reply, approver, command)
     if isinstance(done, str):
         return ask_back(reply, approver, command, done)
@@ -246,6 +248,8 @@ def _refuse_request(reply: Reply, request: RowMapping, case: Case, approver: App
         refusal = _CLOSED_REQUESTS[request["state"]]
         decided = "" if waiting else _decided(reply, case)
         return replace(refusal, reason=f"{decided}お送りいただいた返信は反映していません。") if decided else refusal
+    if reply.verdict is not None and binding.repeats(tx, request, reply.verdict, reply.mail.message_id):
+        return _REPEATED
     if request["expires_at"] <= now:
         return _CLOSED_REQUESTS["lapsed"]
     if request["purpose"] == approval.RECALL:
@@ -277,6 +281,9 @@ def _decided(reply: Reply, case: Case) -> str:
 _NOT_BOUND = Refusal(
     "signature_not_bound",
     "署名された本文に、この依頼の受付番号と確認コードがありません。依頼メールを引用したままご返信ください。",
+)
+_REPEATED = Refusal(
+    "reply_repeated", "すでに承った返信と同じメールです。あらためてのご指示は、新しい返信でお送りください。"
 )
 _CLOSED_REQUESTS = {
     "used": Refusal(

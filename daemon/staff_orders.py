@@ -1,19 +1,28 @@
 """What staff ask for by themselves in a mail: 至急失効, 不在. The mail is authenticated as a decision's is.
 
 It needs no token, because it decides nothing: it brings a request with tokens to those who may decide.
+Without a token only the mail itself says that it is new: one that was an order before is refused (`repeated`).
+Weak: what an approver signed by S/MIME for somebody else is an order of his for a day, if its words are one.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, select
 
 from config.settings import Approver
 from parsers.reply import Command, Verb
 
-from . import delegation, urgent
+from . import delegation, schema, urgent
 from .planning import JST
-from .staff_reply import Reply, evidence_of
+from .staff_reply import Refusal, Reply, evidence_of
+from .store import one
 
 ORDERS = frozenset({Verb.REVOKE_URGENTLY, Verb.ABSENCE})
+
+
+# An order signed longer ago than this is not believed to be new.
+_OLDEST_SIGNATURE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,46 @@ class Done:
 def names_its_target(command: Command) -> bool:
     """Whether a command stands on its own, whatever mail it answers (SPEC 2.1)."""
     return command.verb is Verb.ABSENCE or (command.verb is Verb.REVOKE_URGENTLY and bool(command.target))
+
+
+def repeated(reply: Reply, approver: Approver) -> Refusal | None:
+    """Why a mail is no new order: a replay of one that was taken. None where it may be one.
+
+    DKIM covers the Message-ID, so a replay has the one it had. S/MIME covers no header field: there the time of signing
+    must be later than whatever the approver ordered last.
+    """
+    tx, mails, message_id = reply.tx, schema.mails, reply.mail.message_id
+    taken = select(mails.c.id).where(
+        mails.c.message_id == message_id, mails.c.id != reply.row.id, mails.c.outcome.startswith("order_")
+    )
+    if message_id and one(tx, taken.limit(1)) is not None:
+        return _REPEATED
+    if reply.verdict is None or reply.verdict.method != "smime":
+        return None
+    signed_at = datetime.fromisoformat(reply.verdict.evidence["signed_at"])
+    last = _last_order(reply, approver)
+    too_old = reply.now - signed_at > _OLDEST_SIGNATURE
+    return _REPEATED if too_old or (last is not None and signed_at <= last) else None
+
+
+_REPEATED = Refusal(
+    "order_repeated",
+    "以前のご依頼と同じメールか、署名の日時が古いメールです。ご依頼は、新しいメールでお送りください。",
+)
+
+
+def _last_order(reply: Reply, approver: Approver) -> datetime | None:
+    """When anything was last ordered by this approver, as far as mails do it."""
+    leaves, orders, address = schema.leaves, schema.orders, approver.address.lower()
+    moments = [
+        reply.tx.execute(select(func.max(column)).where(func.lower(who) == address)).scalar_one()
+        for column, who in (
+            (leaves.c.recorded_at, leaves.c.approver),
+            (leaves.c.ended_at, leaves.c.approver),
+            (orders.c.created_at, orders.c.opened_by),
+        )
+    ]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def carry_out(reply: Reply, approver: Approver, command: Command) -> Done | str:

@@ -65,7 +65,7 @@ class Besieged:
     def open(cls, centres: Centres, server: Any, clock: Clock, names: NameServer, folder: Path) -> "Besieged":
         """The day before: cases arrive. The next day: a digest, reminders, and one approval of two that was given."""
         made = cls(centres.open(folder / "centre", server, clock), names, folder)
-        made._settings()
+        made.configure()
         enrol(made.stage)
         enrol(made.stage, TAKERU, applicant=NAKAMURA)
         made.target = made.case("cancellation")
@@ -82,7 +82,8 @@ class Besieged:
             assert made.arrive(lambda: made.by_smtp(made.genuine)).outcome == "decision_approve_partly"
         return made
 
-    def _settings(self) -> None:
+    def configure(self) -> None:
+        """Three approvers, no ceiling for answers, a digest, the tenant rule, our name server."""
         approvers = [Approver(STAFF, "田中 恵子"), *_OURS]
         policy = {"answers_per_hour": 10_000, "answers_per_day": 100_000}
         rules = {"tenant_headers": TENANT, "tenant_hosts": (".prod.outlook.example", "mx.lra.example")}
