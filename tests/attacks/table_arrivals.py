@@ -157,5 +157,5 @@ ARRIVALS = [
     Arrival("至急失効 by an approver whom the settings name no more", submitted(LEFT, LEFT, "至急失効 W000001 紛失"), "refused_not_an_approver", LOGIN, without=LEFT),
     Arrival("an imported file with a stamp of a login", imported(lambda: stamped(answer())), "refused_not_authenticated", LOGIN),
     Arrival("an imported file with a report of DKIM", imported(lambda: reported(dkim_signed(answer()))), "refused_not_authenticated", ("results",)),
-    Arrival("an out-of-office reply that is signed", out_of_office, "automatic"),
+    Arrival("an out-of-office reply that is signed", out_of_office, "automatic_command"),
 ]  # fmt: skip

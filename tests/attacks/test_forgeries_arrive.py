@@ -27,7 +27,7 @@ GENUINE = {each.methods[0]: each for table in TABLES for each in reversed(table.
 BY_OUR_SERVER = [each for each in table_stamps.FORGERIES if each.methods == ("login",)]
 WORDS = {
     # What the path finds before or besides the pure judgement of `forgeries.attempt`.
-    "automatic": {"automatic"},
+    "automatic": {"automatic", "automatic_command"},
     "unclear_reply": {"unclear_reply"},
     "signature_not_bound": {"refused_signature_not_bound"},
     "unknown_token": {"refused_unknown_token", "unclear_reply"},  # without a token nothing was asked
@@ -57,6 +57,10 @@ def demand_nothing_happened(arrived, besieged, staff=(STAFF, LEFT, COLLEAGUE)):
     assert [each["outcome"] for each in arrived.events if each["kind"] == "mail_read"] == [arrived.outcome]
     if arrived.outcome == "automatic":
         assert (kinds["automatic_reply"], arrived.letters, arrived.reached) == (1, (), ())
+    elif arrived.outcome == "automatic_command":
+        # A person may have written it: it does not count, and staff hear of it.
+        assert kinds["automatic_reply"] == 1
+        assert arrived.letters == tuple(sorted((address, "staff_notice") for address in staff))
     elif arrived.outcome == "unclear_reply":
         # Authenticated and no decision: the approver himself hears what was understood.
         assert arrived.letters == ((STAFF, "reply_unclear"),)

@@ -212,7 +212,8 @@ def test_attempts_that_do_not_count_change_nothing_and_all_staff_hear_of_them(st
 
 def test_an_out_of_office_reply_that_quotes_the_request_never_decides_and_is_not_answered(stage):
     number, asked = begin(stage)
-    reply(stage, FIRST, asked[FIRST], "承認\n\n" + asked[FIRST].text, headers={"Auto-Submitted": "auto-replied"})
+    away = "4月8日まで不在にしております。\n\n"
+    reply(stage, FIRST, asked[FIRST], away + asked[FIRST].text, headers={"Auto-Submitted": "auto-replied"})
     assert outcome(stage) == "automatic"
     assert (state(stage, number), decisions(stage)) == ("awaiting_decision", [])
     assert not any(stage.letters(address) for address in APPROVERS)
