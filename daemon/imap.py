@@ -129,7 +129,11 @@ class Mailbox:
             for batch in incoming.batches(block, {uid: size for uid, (size, _) in outlines.items()}):
                 size, date = outlines[batch[0]]
                 if size > incoming.BATCH_BYTES and date is not None:
-                    yield Incoming(batch[0], date, size, partial(self._pieces, batch[0], size))
+                    if self._gives(batch[0]):
+                        self.withheld.pop(batch[0], None)
+                        yield Incoming(batch[0], date, size, partial(self._pieces, batch[0], size))
+                    else:
+                        self.withheld[batch[0]] = date
                 else:
                     yield from self._whole(batch, outlines)
 
@@ -163,11 +167,18 @@ class Mailbox:
             if row is None:
                 continue
             raw, date = row.get(b"BODY[]"), _date(row)
-            if isinstance(raw, bytes) and date is not None and not incoming.is_stand_in(raw):
+            empty = not raw and outlines[uid][0] > 0  # "OK" and nothing: the mail is there, its octets are not
+            if isinstance(raw, bytes) and date is not None and not empty and not incoming.is_stand_in(raw):
                 self.withheld.pop(uid, None)
                 yield Incoming(uid, date, outlines[uid][0], lambda raw=raw: iter((raw,)))  # type: ignore[misc]
             elif (seen := date or outlines[uid][1]) is not None:
                 self.withheld[uid] = seen
+
+    def _gives(self, uid: int) -> bool:
+        """Whether the server gives anything of a mail; Exchange and iCloud say OK and send nothing now and then."""
+        with self._talking("piece"):
+            row = self._client.fetch([uid], ["BODY.PEEK[]<0.1>"]).get(uid, {})
+        return bool(row.get(b"BODY[]<0>"))
 
     def _pieces(self, uid: int, size: int) -> Iterator[bytes]:
         """Until the server has nothing more, whatever it said the size was and however short its pieces are: only an

@@ -8,7 +8,7 @@ one that is in the ledger and not read is read, one that is read and not filed i
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
@@ -18,7 +18,7 @@ from parsers.mail import Mail, open_mail
 from . import disk_room, duplicates, failures, ledger, oversize, post, proof, reconciling
 from .blobs import Stored
 from .centre import Centre
-from .failures import Kind, MailboxUnavailable, NameServerUnavailable
+from .failures import Failure, Kind, MailboxRefused, MailboxUnavailable, NameServerUnavailable
 from .guard import attempt
 from .imap import Mailbox
 from .incoming import BATCH_BYTES, BATCH_MAILS, Incoming
@@ -33,6 +33,14 @@ _log = logging.getLogger(__name__)
 
 # A mail that stopped the program this many times is set aside for a person (SPEC 2, mail notes §2.1).
 MOST_ATTEMPTS = 3
+# So many mails in a row that cannot be moved speak of the server and not of the mails.
+MOST_UNMOVED = 10
+
+
+# How long one round reads before the other steps have their turn.
+LONGEST_READING = timedelta(seconds=30)
+# How long a reply waits for a name server; after that it is judged without the key, so refused, and staff are told.
+LONGEST_UNANSWERED = timedelta(hours=1)
 
 
 def place_of(centre: Centre, mailbox: Mailbox) -> Place:
@@ -43,6 +51,7 @@ def place_of(centre: Centre, mailbox: Mailbox) -> Place:
 
 def fetch(centre: Centre, mailbox: Mailbox) -> int:
     """Step 1: store every mail of the mailbox that the ledger does not know; returns how many were new."""
+    disk_room.require(centre)
     place = place_of(centre, mailbox)
     listed = mailbox.uids()
     with centre.store.transaction() as tx:
@@ -50,9 +59,16 @@ def fetch(centre: Centre, mailbox: Mailbox) -> int:
     again = _reused([known[uid] for uid in listed if uid in known], mailbox)
     wanted = [uid for uid in listed if uid not in known or uid in again]
     taken: dict[int, bool] = {}
-    for batch in _batches(centre, mailbox.mails(wanted)):
-        taken |= _take(centre, place, batch)
+    trouble: list[Failure] = []
+    for batch in _batches(centre, mailbox.mails(wanted), trouble):
+        try:
+            taken |= _take(centre, place, batch)
+        except MailboxUnavailable as error:
+            # A large mail that the server does not give to its end holds up none behind it.
+            trouble.append(error)
     reconciling.compare(centre, place, listed, set(wanted) - set(taken))
+    if trouble:
+        raise trouble[-1]
     return sum(taken.values())
 
 
@@ -65,12 +81,19 @@ class _Small:
     raw: bytes
 
 
-def _batches(centre: Centre, mails: Iterable[Incoming]) -> Iterator[list[_Small | Incoming]]:
-    """Mails that are stored together: as many as were asked for together, bounded by octets; a large one alone."""
+def _batches(centre: Centre, mails: Iterable[Incoming], trouble: list[Failure]) -> Iterator[list[_Small | Incoming]]:
+    """Mails that are stored together: as many as were asked for together, bounded by octets; a large one alone.
+
+    One for which the disk has no room is left in the mailbox, to the account of `trouble`; smaller ones go on.
+    """
     batch: list[_Small | Incoming] = []
     octets = 0
     for mail in mails:
-        disk_room.require(centre, octets + mail.size)
+        try:
+            disk_room.require(centre, octets + mail.size)
+        except Failure as error:
+            trouble.append(error)
+            continue
         if mail.size > min(oversize.limit(centre), BATCH_BYTES):
             if batch:
                 yield batch
@@ -133,7 +156,12 @@ def read(centre: Centre) -> int:
     begun.sort(key=lambda row: centre.unfinished[row.id].turns)
     errors: list[Exception] = []
     now = [row for row in rows if row.id not in centre.unfinished] + begun[:1]
-    done = sum(bool(attempt(f"mail {row.id}", partial(_read_one, centre, row), errors)) for row in now)
+    done = 0
+    began = centre.clock()
+    for row in now:
+        if centre.stop.is_set() or centre.clock() - began > LONGEST_READING:
+            break  # the rest of a backlog waits for the next round, so that what is decided is carried out meanwhile
+        done += bool(attempt(f"mail {row.id}", partial(_read_one, centre, row), errors))
     for error in errors:
         if failures.kind_of(error) is Kind.DISK_FULL:
             raise error
@@ -173,7 +201,8 @@ def _consider(centre: Centre, row: MailRow, now: datetime) -> None:
     mail = open_mail(raw)
     with centre.store.transaction() as tx:
         by_file = ledger.came_by_file(tx, row.id)
-    verdict = proof.weigh(centre, raw, mail, now=now, by_file=by_file)
+    patient = now - row.stored_at < LONGEST_UNANSWERED
+    verdict = proof.weigh(centre, raw, mail, now=now, by_file=by_file, patient=patient)
     memory = centre.unfinished.setdefault(row.id, Memory())
     opened = open_documents(centre, mail, row, TurnReader(centre.reader, memory, centre.clock))
     likeness = duplicates.likeness_key(mail, [each.digest for each in opened])
@@ -244,8 +273,8 @@ def file(centre: Centre, mailbox: Mailbox) -> int:
     bytes are to be forgotten is deleted there too.
 
     Under a UID that was given away again another mail may lie, which nobody has read: it stays, and is fetched next.
-    One mail that the server will not move holds up no other; after a few the server itself is taken for the reason.
-    Raises the last MailboxUnavailable when any could not be moved.
+    One mail that the server will not move holds up no other, nor does a folder that cannot be had; after several in a
+    row the server itself is taken for the reason. Raises the last failure when any could not be moved.
     """
     place = place_of(centre, mailbox)
     with centre.store.transaction() as tx:
@@ -253,18 +282,29 @@ def file(centre: Centre, mailbox: Mailbox) -> int:
         known = ledger.seen(tx, place, [row["uid"] for row in rows])
     again = _reused(list(known.values()), mailbox)
     rows = [row for row in rows if row["uid"] not in again]
-    trouble: list[MailboxUnavailable] = []
+    rows.sort(key=lambda row: not row["forgotten"])  # what must not be kept goes first
+    trouble: list[MailboxUnavailable | MailboxRefused] = []
+    unusable: set[str] = set()
+    failed = 0
     for row in rows:
+        if row["target"] in unusable and not row["forgotten"]:
+            continue
         try:
             if row["forgotten"]:
                 mailbox.erase(row["uid"])
             else:
                 mailbox.file(row["uid"], row["target"])
+        except MailboxRefused as error:
+            trouble.append(error)
+            unusable.add(row["target"])
+            continue
         except MailboxUnavailable as error:
             trouble.append(error)
-            if len(trouble) == MOST_ATTEMPTS:
+            failed += 1
+            if failed == MOST_UNMOVED:
                 break
             continue
+        failed = 0
         with centre.store.transaction() as tx:
             ledger.note_filed(tx, row["id"], now=centre.clock())
     if trouble:

@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, or_, select, update
 
 from parsers.errors import ParseError
 from parsers.mail import Mail, documents, open_mail
@@ -22,11 +23,12 @@ from parsers.reply import find_case_number
 from . import cases, gauges, ledger, post, replies, schema
 from .centre import Centre
 from .failures import Kind, MailboxRefused, outward
+from .guard import attempt
 from .imap import Fetched, Mailbox
 from .ledger import Place
 from .planning import JST
 from .referral import without_passwords
-from .store import added, every, one
+from .store import added, changed, every, one
 
 _seen = schema.junk_sightings
 MOST_AT_ONCE = 200
@@ -85,7 +87,10 @@ def _look_into(centre: Centre, mailbox: Mailbox, folder: str) -> int:
     fresh = [uid for uid in listed if uid not in known][-MOST_AT_ONCE:]
     sizes = mailbox.sizes(fresh)
     small = [uid for uid in fresh if sizes.get(uid, 0) <= settings.largest_mail_mb * 1024 * 1024]
-    return sum(_consider(centre, place, fetched) for fetched in mailbox.fetch(small))
+    told = 0
+    for fetched in mailbox.fetch(small):
+        told += bool(attempt(f"junk {fetched.uid}", partial(_consider, centre, place, fetched)))
+    return told
 
 
 def _consider(centre: Centre, place: Place, fetched: Fetched) -> bool:
@@ -93,11 +98,8 @@ def _consider(centre: Centre, place: Place, fetched: Fetched) -> bool:
     digest, now = hashlib.sha256(fetched.raw).hexdigest(), centre.clock()
     with centre.store.transaction() as tx:
         known = ledger.find(tx, digest) is not None or _was_looked_at(tx, digest)
-    mail = None if known else open_mail(fetched.raw)
-    has_form = mail is not None and _has_form(centre, mail, fetched.internal_date.astimezone(JST).date())
-    with centre.store.transaction() as tx:
-        reasons = tuple(_reasons(tx, centre, mail, has_form=has_form)) if mail is not None else ()
-        added(
+        # Noted before it is opened: what anybody can put into this folder must not stop the service again and again.
+        row = added(
             tx,
             _seen,
             account=place.account,
@@ -105,9 +107,14 @@ def _consider(centre: Centre, place: Place, fetched: Fetched) -> bool:
             uidvalidity=place.uidvalidity,
             uid=fetched.uid,
             digest=digest,
-            reason="／".join(reasons),
+            reason="",
             seen_at=now,
         )
+    mail = None if known else open_mail(fetched.raw)
+    has_form = mail is not None and _has_form(centre, mail, fetched.internal_date.astimezone(JST).date())
+    with centre.store.transaction() as tx:
+        reasons = tuple(_reasons(tx, centre, mail, has_form=has_form)) if mail is not None else ()
+        changed(tx, update(_seen).where(_seen.c.id == row).values(reason="／".join(reasons)))
         if mail is not None and reasons:
             _tell(tx, centre, place, fetched, mail, digest, reasons)
             centre.audit.append(tx, "junk_noticed", at=now, actor="system", digest=digest)

@@ -104,6 +104,7 @@ def _publish(centre: Centre) -> int:
 
 
 STEPS: tuple[tuple[str, Callable[[Centre], int]], ...] = (
+    ("recall", outbox.recall),  # 6, before a report about such a letter is read
     ("fetch", partial(_in_mailbox, intake.fetch)),  # 1
     ("watch", reconciling.watch),  # 1
     ("junk", junk.look),  # 1

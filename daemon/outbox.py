@@ -55,7 +55,7 @@ class Fate(StrEnum):
 def send_due(centre: Centre) -> int:
     """Send every letter that is due; returns how many were accepted. Never raises for a mail server's sake."""
     sent = 0
-    _note_interrupted(centre)
+    recall(centre)
     with centre.open_transport() as transport:
         for letter_id in _due(centre):
             fate = attempt(f"letter {letter_id}", partial(_send, centre, transport, letter_id))
@@ -68,10 +68,13 @@ def send_due(centre: Centre) -> int:
     return sent
 
 
-def _note_interrupted(centre: Centre) -> None:
-    """A letter that is still `sending` when a round begins was interrupted: its outcome is unknown, like that of a lost
+def recall(centre: Centre) -> int:
+    """Settle what the last round left in the middle; returns how many letters.
+
+    A letter that is still `sending` when a round begins was interrupted: its outcome is unknown, like that of a lost
     reply. After a stop it is due at once, since nothing speaks against the mail server; one that is interrupted again
-    and again waits longer each time and is given up in the end, since something speaks against the letter."""
+    and again waits longer each time and is given up in the end, since something speaks against the letter.
+    """
     with centre.store.transaction() as tx:
         found = every(tx, select(_letters).where(_letters.c.state == LetterState.SENDING))
     for letter in found:
@@ -84,6 +87,7 @@ def _note_interrupted(centre: Centre) -> None:
             continue
         with centre.store.transaction() as tx:
             post.move(tx, letter, LetterEvent.LOST, lost=letter["lost"] + 1)
+    return len(found)
 
 
 def _due(centre: Centre) -> list[int]:

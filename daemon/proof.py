@@ -26,6 +26,7 @@ from parsers.smime_chain import Trust
 from . import dns, ledger
 from .blobs import BlobMissing
 from .centre import Centre
+from .failures import NameServerUnavailable
 from .planning import JST
 
 _log = logging.getLogger(__name__)
@@ -35,12 +36,16 @@ _log = logging.getLogger(__name__)
 _BY_CONTENT = ("dkim", "smime")
 
 
-def weigh(centre: Centre, raw: bytes, mail: Mail, *, now: datetime, by_file: bool = False) -> Verdict | None:
+def weigh(
+    centre: Centre, raw: bytes, mail: Mail, *, now: datetime, by_file: bool = False, patient: bool = True
+) -> Verdict | None:
     """The verdict on a mail that claims to be an approver's, as at receipt; None for any other mail.
 
     In a mail that was imported from a file (`by_file`) the header is the word of whoever wrote the file, stamps of our
     server included: there only signatures count.
+
     Raises NameServerUnavailable where a key must be asked for and nobody answers: the mail is looked at again later.
+    Not `patient` any more, it is judged without the key; a selector that nobody serves would keep it waiting for ever.
     """
     approver = centre.settings.approver(mail.senders[0].address) if len(mail.senders) == 1 else None
     if approver is None or mail.automatic is not None:
@@ -48,7 +53,12 @@ def weigh(centre: Centre, raw: bytes, mail: Mail, *, now: datetime, by_file: boo
     if by_file:
         approver = replace(approver, methods=tuple(each for each in approver.methods if each in _BY_CONTENT))
     names = authentication.questions(raw, approver)
-    keys = dns.look_up(dns.asker(centre.settings.authentication.resolvers), names)
+    try:
+        keys = dns.look_up(dns.asker(centre.settings.authentication.resolvers), names)
+    except NameServerUnavailable:
+        if patient:
+            raise
+        keys = {}
     return _judge(centre, raw, mail, approver, now=now, keys=keys)
 
 

@@ -64,6 +64,7 @@ def rounds(monkeypatch):
 
 def test_the_steps_of_a_round_are_those_of_the_book_in_their_order():
     assert [name for name, _ in loop.STEPS] == [
+        "recall",
         "fetch",
         "watch",
         "junk",

@@ -14,6 +14,7 @@ from daemon.audit import Audit
 from daemon.blobs import Blobs
 from daemon.centre import office_of
 from daemon.demo.stage import APPROVERS, CENTRE, Clock
+from daemon.stopping import Stop
 from daemon.store import Store
 from daemon.vault import Vault
 from support.centres import START
@@ -83,6 +84,7 @@ def bare_centre(folder: Path, clock: Clock | None = None, **policy: Any) -> Any:
         random_bytes=Drawn(),
         sleep=lambda _: None,
         accepted={},
+        stop=Stop(),
         post=post,
         open_transport=lambda: post,
     )
