@@ -145,6 +145,9 @@ def test_pieces_may_be_shorter_than_asked_for_and_must_be_there(monkeypatch, giv
         with Mailbox.open(account) as mailbox:
             if whole:
                 assert [mail.raw for mail in mailbox.fetch([1])] == [raw]
+            elif not given:
+                assert list(mailbox.fetch([1])) == []
+                assert set(mailbox.withheld) == {1}, "withheld, and not an empty mail"
             else:
                 with pytest.raises(MailboxUnavailable, match="piece"):
                     list(mailbox.fetch([1]))

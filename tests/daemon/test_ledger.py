@@ -1,6 +1,7 @@
 """The ledger: every mail once by its bytes, every place it was seen once by UID, nothing lost when the UIDs change."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from daemon import audit, intake, ledger, schema
+from daemon import audit, disk_room, gauges, intake, ledger, schema
 from daemon.blobs import BlobErased
+from daemon.failures import Failure, Kind, MailboxRefused, MailboxUnavailable
+from daemon.incoming import BATCH_BYTES
 from daemon.ledger import Arrival, Place
 from daemon.store import Conflict, every
 from support.centres import START
@@ -148,6 +151,75 @@ def test_attempts_are_counted_only_while_the_mail_waits(centre):
 def test_an_unknown_mail_is_an_error(centre):
     with pytest.raises(KeyError), centre.store.transaction() as tx:
         ledger.get(tx, 99)
+
+
+class Stingy(Folder):
+    """Gives the first of its mails to no end, as servers do with a damaged one."""
+
+    def mails(self, uids):
+        for mail in super().mails(uids):
+            yield replace(mail, size=BATCH_BYTES + 1, pieces=self._broken) if mail.uid == 1 else mail
+
+    @staticmethod
+    def _broken():
+        yield b"the beginning"
+        raise MailboxUnavailable("piece")
+
+
+def test_a_large_mail_that_the_server_does_not_give_to_its_end_holds_up_none_behind_it(centre):
+    folder = Stingy()
+    folder.add(b"large")
+    folder.add(b"small")
+    with pytest.raises(MailboxUnavailable):
+        intake.fetch(centre, folder)
+    with centre.store.transaction() as tx:
+        assert [row.size for row in ledger.unread(tx)] == [5]
+        assert gauges.values(tx)["mailbox_missing"] == 1
+
+
+def test_a_mail_for_which_there_is_no_room_lets_smaller_ones_in(centre, monkeypatch):
+    folder = Folder()
+    folder.add(b"x" * 1000)
+    folder.add(b"small")
+
+    def require(_centre, octets=0):
+        if octets >= 1000:
+            raise Failure(Kind.DISK_FULL)
+
+    monkeypatch.setattr(disk_room, "require", require)
+    with pytest.raises(Failure):
+        intake.fetch(centre, folder)
+    with centre.store.transaction() as tx:
+        assert [row.size for row in ledger.unread(tx)] == [5]
+
+
+def test_a_folder_that_cannot_be_had_keeps_back_only_its_own_mails(centre):
+    folder = Folder()
+    for raw in (b"to staff", b"to the processed"):
+        folder.add(raw)
+    intake.fetch(centre, folder)
+    with centre.store.transaction() as tx:
+        for row, target in zip(ledger.unread(tx), ("LRA-Staff", "LRA-Processed"), strict=True):
+            ledger.settle(tx, row.id, state="read", outcome="application", folder=target)
+    moved = folder.file
+
+    def refuse(uid, target):
+        if target == "LRA-Staff":
+            raise MailboxRefused(Kind.MAILBOX_FOLDER, "NO")
+        moved(uid, target)
+
+    folder.file = refuse
+    with pytest.raises(MailboxRefused):
+        intake.file(centre, folder)
+    assert folder.filed == [(b"to the processed", "LRA-Processed")]
+
+
+def test_a_stop_ends_the_reading_of_a_backlog_between_two_mails(centre):
+    note(centre, 5)
+    centre.stop.request()
+    assert intake.read(centre) == 0
+    with centre.store.transaction() as tx:
+        assert [row.attempts for row in ledger.unread(tx)] == [0]
 
 
 def test_a_mail_is_filed_only_after_it_was_settled_and_only_once(centre):

@@ -84,6 +84,7 @@ def bare_centre(folder: Path, clock: Clock | None = None, **policy: Any) -> Any:
         random_bytes=Drawn(),
         sleep=lambda _: None,
         accepted={},
+        unfinished={},
         stop=Stop(),
         post=post,
         open_transport=lambda: post,
