@@ -38,8 +38,8 @@ def problem(tx: Connection, centre: Centre, case: Case, command: Command, *, now
         return fault
     if command.verb is Verb.CHANGE_TYPE and centre.table.type_of_word(command.argument) is None:
         return "申請種別の名称が分かりません。新規発行・再発行・登録変更・担当変更・解約 のいずれかをご指定ください。"
-    if command.verb is Verb.CHOOSE and _chosen(tx, command.argument) is None:
-        return "その番号の有効な登録がありません。承認依頼に記載の登録番号をご指定ください。"
+    if command.verb is Verb.CHOOSE:
+        return _unsound_choice(tx, centre, case, command, now=now)
     if command.verb in (Verb.AMEND, Verb.WISHED_DATE):
         application = cases.application(tx, case)
         for label, value in _amendments(command):
@@ -260,6 +260,17 @@ def _amendments(command: Command) -> tuple[tuple[str, str], ...]:
     if command.verb is Verb.WISHED_DATE:
         return (("wished_revocation_date", command.argument),)
     return command.amendments
+
+
+def _unsound_choice(tx: Connection, centre: Centre, case: Case, command: Command, *, now: datetime) -> str | None:
+    """Only whom the form may mean can be chosen (SPEC 1.3.7: among the nearest)."""
+    chosen = _chosen(tx, command.argument)
+    if chosen is None:
+        return "その番号の有効な登録がありません。承認依頼に記載の登録番号をご指定ください。"
+    found = assessment.assess(tx, centre, case, now=now).facts.match
+    if all(chosen != each.id for each in (*found.exact, *found.candidates)):
+        return "その登録は、申請書の内容に近い登録ではありません。承認依頼に記載の登録番号をご指定ください。"
+    return None
 
 
 def _chosen(tx: Connection, argument: str) -> int | None:

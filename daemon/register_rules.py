@@ -38,6 +38,10 @@ def _matching(application: Application, facts: RegisterFacts, table: Table) -> I
     elif facts.target is not None:
         if not facts.live:
             yield _warning("no_live_certificate", block.key, "対象の登録に現在有効な証明書がありません。")
+        if all(facts.target.id != exact.id for exact in facts.match.exact):
+            # Chosen by staff: whom the form names and whom it would reach differ, so one person is not enough.
+            chosen = f"選択された登録（{facts.target.subscriber_id}）は、申請書の{block.label}と一致しません。"
+            yield _warning("target_chosen", block.key, f"{chosen}同じ人かどうか、相違点をご確認ください。")
     elif found > 1:
         yield _doubt("several_registrations", block.key, f"{block.label}に該当する登録が複数あります。")
     elif found == 0:

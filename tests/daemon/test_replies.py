@@ -399,7 +399,7 @@ def test_what_cannot_be_carried_out_is_asked_back_and_changes_nothing(stage):
 
 def test_another_type_another_date_and_another_registration_are_each_asked_about_anew(stage):
     number, asked = begin(stage, application("cancellation", info_in_certificate=True))
-    second = enrol(stage, TAKERU)
+    second = enrol(stage, replace(HANAKO_IS, email="hanako.y@aozora-denki.example"))
     stage.decide(FIRST, asked[FIRST], "種別変更 再発行")
     stage.work()
     assert case_of(stage, number).request_type == "reissue"
@@ -412,9 +412,21 @@ def test_another_type_another_date_and_another_registration_are_each_asked_about
     stage.decide(FIRST, asked[FIRST], f"対象 {second.subscriber_id.lower()}")
     stage.work()
     assert (case_of(stage, number).registration_id, state(stage, number)) == (second.id, "awaiting_decision")
-    assert "佐藤健" in flat(stage.requests()[FIRST].text)
+    assert "hanako.y@aozora-denki.example" in flat(stage.requests()[FIRST].text)
     assert requests(stage) == ["void"] * 6 + ["open"] * 2
     assert {fate for _, fate in certificates(stage)} == {"live"}
+
+
+def test_nobody_can_be_chosen_whom_the_form_cannot_mean(stage):
+    """One approver could else turn any form into the revocation of anybody."""
+    number, asked = begin(stage, application("cancellation"))
+    stranger = enrol(stage, TAKERU)
+    stage.letters(FIRST)
+    stage.decide(FIRST, asked[FIRST], f"対象 {stranger.subscriber_id}")
+    stage.work()
+    assert outcome(stage) == "unclear_reply"
+    assert case_of(stage, number).registration_id != stranger.id
+    assert "近い登録ではありません" in flat(stage.letters(FIRST)[-1].text)
 
 
 def test_a_memo_is_recorded_and_nothing_else(stage):
