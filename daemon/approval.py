@@ -78,16 +78,18 @@ def ask(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> Case:
     case = cases.set_values(tx, case, digest=matter.digest)
     eligible, away = may_decide(centre, matter.parties), leaves.away(tx, now)
     choose = rota.everybody if matters.is_urgent(case) else rota.first
-    asked = choose(eligible, away, matter.plan.quorum)
+    # What somebody corrected needs somebody else, whatever the plan asks for.
+    needed = max(matter.plan.quorum, 2 if correctors(tx, case) else 1)
+    asked = choose(eligible, away, needed)
     _send(tx, centre, case, matter, asked, now=now, number=_newest_round(tx, case) + 1, before=0)
-    if len(eligible) < matter.plan.quorum:
+    if len(eligible) < needed:
         post.notify(
             tx,
             centre,
             key=f"too-few:{case.id}:{case.version}:{now.isoformat()}",
             subject=f"承認者が足りません {case.number}",
             lines=(
-                f"異なる{matter.plan.quorum}名の承認が必要ですが、判断できる承認者は{len(eligible)}名です。",
+                f"異なる{needed}名の承認が必要ですが、判断できる承認者は{len(eligible)}名です。",
                 "承認者ご本人が当事者の申請は、ご本人には依頼していません。承認者の追加をご検討ください。",
             ),
             now=now,

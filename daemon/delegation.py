@@ -15,6 +15,7 @@ from . import approval, cases, leaves, matter, schema
 from .case import State
 from .cases import Case
 from .centre import Centre
+from .four_eyes import enough
 from .leaves import Leave
 from .planning import JST
 from .store import changed
@@ -59,8 +60,9 @@ def hand_over(
         return f"{other.name}さんは、この案件の当事者のため判断できません。"
     still = {row["approver"].lower() for row in approval.open_requests(tx, case)} - {approver.address.lower()}
     still |= {row["approver"].lower() for row in approval.given(tx, case)} | {other.address.lower()}
-    if len(still) < found.plan.quorum:
-        return f"この案件には異なる{found.plan.quorum}名の承認が必要なため、引き継ぐと人数が足りなくなります。"
+    needed = max(found.plan.quorum, 2 if approval.correctors(tx, case) else 1)
+    if not enough(still, needed, approval.correctors(tx, case)):
+        return f"この案件には異なる{needed}名の承認が必要なため、引き継ぐと人数が足りなくなります。"
     changed(
         tx,
         update(schema.requests)

@@ -8,27 +8,32 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import RowMapping
 
 from config.settings import ApprovalSettings
+from parsers.reply import Verb
 
 from . import approval, business_time, cases, leaves, matter, post, rota, schema, staff_letters
 from .case import State
 from .cases import Case
 from .centre import Centre
 from .guard import attempt
+from .store import every
 
 REMINDED, DEPUTIES, MANAGERS = 1, 2, 3
 
 _requests = schema.requests
 
 
+_ASKED = (State.AWAITING_DECISION, State.ON_HOLD)
+
+
 def remind(centre: Centre) -> int:
     """Look at every case that waits for a decision; returns how many steps were taken."""
     now = centre.clock()
     with centre.store.transaction() as tx:
-        late = [case.id for case in cases.in_state(tx, State.AWAITING_DECISION) if _due(tx, centre, case, now=now)]
+        late = [case.id for case in cases.in_state(tx, *_ASKED) if _due(tx, centre, case, now=now)]
     return sum(attempt(f"reminder of case {case_id}", partial(_look, centre, case_id)) or 0 for case_id in late)
 
 
@@ -42,11 +47,21 @@ def level_due(silence: timedelta, settings: ApprovalSettings) -> int:
 def _due(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> int:
     """The step that is due and has not been taken; 0 for none."""
     held, settings = approval.open_requests(tx, case), centre.settings.approval
-    if case.state is not State.AWAITING_DECISION or not held:
+    if case.state not in _ASKED or not held or _waits_on_purpose(tx, case, max(row["created_at"] for row in held)):
         return 0
     began = min(row["created_at"] for row in held)
     due = level_due(business_time.of(settings).between(began, now), settings)
     return due if due > max(row["level"] for row in held) else 0
+
+
+def _waits_on_purpose(tx: Connection, case: Case, asked_at: datetime) -> bool:
+    """Whether somebody put the case on hold since it was asked about: by 保留, or by a question to the applicant. One
+    that is on hold because the applicant wrote, or an approval did not hold, waits for an answer like any other."""
+    table = schema.decisions
+    held = select(table.c.id).where(
+        table.c.case_id == case.id, table.c.verb.in_((Verb.HOLD, Verb.ASK)), table.c.decided_at >= asked_at
+    )
+    return case.state is State.ON_HOLD and bool(every(tx, held))
 
 
 def _look(centre: Centre, case_id: int) -> int:

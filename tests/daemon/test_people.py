@@ -7,6 +7,7 @@ import pytest
 from config.settings import Approver
 from daemon import delegation, leaves, schema
 from daemon.demo.stage import APPROVERS
+from daemon.demo.story import AOZORA
 from daemon.store import every
 from support.applications import application, deliver, enrol, flat
 from support.deciding import FIRST, SECOND, answer, begin, configure, events, newest, order, outcome, state
@@ -56,6 +57,26 @@ def test_silence_is_reminded_then_the_deputy_then_the_manager_is_asked_and_nothi
     assert not subjects(team, FIRST), "each step is taken once"
     answer(team, MANAGER.address, request, "承認")
     assert state(team, number) == "closed"
+
+
+def test_a_case_that_nobody_chose_to_hold_is_reminded_like_any_other(team):
+    """The applicant wrote about it: it stands still, and waits for staff all the same."""
+    number, _asked = begin(team)
+    team.send(AOZORA, f"Re: {number}", "確認したいことがあります。")
+    team.work()
+    assert state(team, number) == "on_hold"
+    subjects(team, FIRST)
+    team.pass_time(hours=5)
+    assert any("承認依頼" in subject for subject in subjects(team, FIRST))
+
+
+def test_what_the_only_approver_corrected_is_asked_of_a_deputy_too(stage):
+    alone = Approver(FIRST, APPROVERS[FIRST])
+    configure(stage, approvers=[alone, Approver(SECOND, APPROVERS[SECOND], role="deputy")])
+    _number, asked = begin(stage)
+    answer(stage, FIRST, asked[FIRST], "修正 利用者氏名（英語）=Hanako Yamada")
+    stage.work()
+    assert {who for who, now, _ in requests(stage) if now == "open"} == {FIRST, SECOND}
 
 
 def test_no_reminder_on_a_weekend_and_none_for_a_case_on_hold(team):
