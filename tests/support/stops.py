@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import timedelta
@@ -325,7 +325,7 @@ def faults_of(life: Any, *, twice: int | range = 0, abandoned: int | range = 0) 
         given_up = [row.serial for row in register.every(tx) if row.state.value == "abandoned"]
         revoked = [row.serial for row in register.every(tx) if row.state.value == "revoked"]
         letters = every(tx, select(schema.letters))
-        unfiled = every(tx, select(schema.sightings).where(schema.sightings.c.filed_at.is_(None)))
+        unfiled = _unfiled(every(tx, select(schema.sightings).order_by(schema.sightings.c.id)))
         mails = every(tx, select(schema.mails))
     faults += _delivery_faults(life, [row for row in letters if row["id"] > life.former_letters], twice)
     faults += [f"letter {row['id']} is {row['state']}" for row in letters if row["state"] != "sent"]
@@ -362,6 +362,13 @@ def _copies(life: Any) -> dict[str, list[bytes]]:
         message_id = own.partition(b"Message-ID: ")[2].partition(b"\r\n")[0].decode()
         copies.setdefault(message_id, []).append(own)
     return copies
+
+
+def _unfiled(sightings: Sequence[Any]) -> list[Any]:
+    """What still lies where it was seen. Under a UIDVALIDITY that is gone nothing lies any more."""
+    newest = {(row["account"], row["folder"]): row["uidvalidity"] for row in sightings}
+    there = [row for row in sightings if row["uidvalidity"] == newest[row["account"], row["folder"]]]
+    return [row for row in there if row["filed_at"] is None]
 
 
 def _delivery_faults(life: Any, letters: list[Any], twice: range) -> list[str]:
