@@ -140,6 +140,19 @@ class Postfix:
             os.utime(folder / file, (time.time() - 60, time.time() - 60))
 
     def start(self) -> None:
+        for attempts_left in (2, 1, 0):
+            self._launch()
+            try:
+                wait_for_greeting(self._process, self.smtp_port, self.folder / "postfix.log")
+            except RuntimeError:
+                # A master that just ended may still hold the lock of the queue.
+                if not attempts_left:
+                    raise
+                self.stop(hard=True)
+            else:
+                return
+
+    def _launch(self) -> None:
         self._process = subprocess.Popen(
             [str(DAEMONS / "master"), "-c", str(self.folder), "-s"],
             stdin=subprocess.DEVNULL,
@@ -148,7 +161,6 @@ class Postfix:
             env={"PATH": os.environ["PATH"], "MAIL_CONFIG": str(self.folder)},
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
         )
-        wait_for_greeting(self._process, self.smtp_port, self.folder / "postfix.log")
 
     def stop(self, *, hard: bool = False) -> None:
         """End all its processes; what is in the queue stays there for the next start."""
@@ -156,7 +168,8 @@ class Postfix:
             return
         children = children_of(self._process.pid)
         if hard:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.send_signal(signal.SIGTERM)  # the master passes it on to its process group
         self._process.wait(20)

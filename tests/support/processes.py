@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 START_SECONDS = 20.0
+_PORTS = range(20_000, 32_000)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None)
@@ -40,9 +42,13 @@ def reap(children: list[int]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback nobody listens on now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports of loopback nobody listens on now, below those that the kernel gives to connections: one of these may be
+    in use again before a server that was told of it listens there."""
+    held: list[socket.socket] = []
     try:
+        while len(held) < count:
+            with contextlib.suppress(OSError):
+                held.append(socket.create_server(("127.0.0.1", secrets.choice(_PORTS))))
         return [each.getsockname()[1] for each in held]
     finally:
         for each in held:
