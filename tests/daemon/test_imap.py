@@ -207,7 +207,8 @@ def test_a_folder_that_was_deleted_meanwhile_is_made_again_by_the_next_attempt(p
 def test_waiting_returns_when_mail_comes(postbox):
     with Mailbox.open(postbox.account()) as mailbox:
         uids = mailbox.uids()
-        sender = threading.Thread(target=postbox.receive, args=(make_message(),))
+        # Late enough for the wait to have begun: what comes just before it is no news to IDLE.
+        sender = threading.Timer(1.0, postbox.receive, args=(make_message(),))
         sender.start()
         began = time.monotonic()
         while mailbox.uids() == uids:
