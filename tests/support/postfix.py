@@ -181,13 +181,15 @@ class Postfix:
         return sum(_count(self.folder / "spool" / name) for name in QUEUES)
 
     def settle(self, seconds: float) -> None:
-        """Return when nothing is on its way. Twice empty: a bounce begins before the mail it is about ends."""
+        """Return when nothing is on its way: at once while it is stopped, since what lies in its queue then goes nowhere.
+        Twice empty: a bounce begins before the mail it is about ends."""
         until = time.monotonic() + seconds
         empty = 0
-        while empty < 2:
+        while self._process is not None and empty < 2:
             empty = 0 if self.queued() else empty + 1
             if time.monotonic() > until:
-                raise RuntimeError(f"{self.queued()} mails are stuck in Postfix's queue")
+                log = (self.folder / "postfix.log").read_text("utf-8", "replace").splitlines()
+                raise RuntimeError("\n".join((f"{self.queued()} mails are stuck in Postfix's queue", *log[-30:])))
             if not empty:
                 time.sleep(0.005)
 

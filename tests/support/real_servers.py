@@ -141,7 +141,11 @@ class RealMailServer:
     def login(self, address: str) -> Any:
         """A mail program of that user: an IMAPClient, logged in."""
         client = imapclient.IMAPClient(self.host, self.imap_port, ssl=False, timeout=30)
-        client.login(address, self.dovecot.password(address))
+        try:
+            client.login(address, self.dovecot.password(address))
+        except BaseException:
+            client.shutdown()
+            raise
         return client
 
     def folder_name(self, folder: str) -> str:
