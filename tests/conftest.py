@@ -3,10 +3,15 @@
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from daemon.demo.server import MailServer
 from daemon.demo.stage import AUTHSERV_ID, Clock
 from support.centres import START, Centres
+
+# Timings decide no test: on a busy machine the first example of a property may take any time.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
