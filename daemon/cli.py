@@ -31,6 +31,7 @@ from . import (
     certificate_console,
     console,
     form_console,
+    held_console,
     mail_console,
     reading_console,
     register_console,
@@ -257,7 +258,11 @@ def _add_certificates(add: Callable[[str, Command, str], argparse.ArgumentParser
 
 def _add_held_mail(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     add("held", mail_console.held, "mail that could not be handled, with its reason")
-    add("release", mail_console.release, "read a held mail again").add_argument("id", type=int, metavar="ID")
+    release = add("release", held_console.release, "read a held mail again, or have a held case decided anew")
+    release.add_argument("id", metavar="ID", help="number of a mail (`held`) or of a case (`queue`)")
+    drop = add("drop", held_console.drop, "end a held case and tell who applied")
+    drop.add_argument("id", metavar="NO", help="number of the case")
+    drop.add_argument("--reason", required=True, metavar="R", help="the reason, as staff would write it after 却下")
     export = add("export", mail_console.export, "the raw mail as a file (.eml)")
     export.add_argument("id", type=int, metavar="ID")
     export.add_argument("--out", type=Path, metavar="FILE", help="default: mail-ID.eml in this folder")

@@ -72,7 +72,15 @@ def _start(centre: Centre, case_id: int) -> None:
         if case.kind is CaseKind.RENEWAL:
             if not _renewable(tx, case, now):
                 cases.apply(
-                    tx, centre.audit, case, Event.CANCELLED, now=now, actor="issuer", note={"why": "not_wanted"}
+                    tx,
+                    centre.audit,
+                    case,
+                    Event.CANCELLED,
+                    now=now,
+                    actor="issuer",
+                    note={"why": "not_wanted"},
+                    # Should the revocation that is to come be called off, the certificate is renewed after all.
+                    renews_serial=None,
                 )
                 return
             case = cases.apply(tx, centre.audit, case, Event.STARTED, now=now, actor="issuer")
@@ -276,6 +284,9 @@ def _fail(centre: Centre, case: Case, why: str) -> None:
             lines=(
                 "証明書を発行できませんでした。失効・登録変更も行っていません。",
                 f"理由：{why}",
+                "この案件は「要確認」で止まっています。原因を取り除いたあと、サーバーの担当者が次のどちらかを実行してください。",
+                f"あらためて判断する：ogis-lra release {case.number}",
+                f"申請者に理由を伝えて終える：ogis-lra drop {case.number} --reason 理由",
             ),
             now=now,
             case_id=case.id,

@@ -149,15 +149,17 @@ def _join(
     consider(tx, centre, case, now=now)
 
 
-def consider(tx: Connection, centre: Centre, case: Case, *, now: datetime) -> None:
-    """Rules over a received case: clear defects go back to the applicant in one letter, the rest is asked about."""
+def consider(tx: Connection, centre: Centre, case: Case, *, now: datetime, known: bool = False) -> None:
+    """Rules over a received case: clear defects go back to the applicant in one letter, the rest is asked about.
+    Whoever applied gets a receipt, unless he is `known` to have had one of this version."""
     assessed = assessment.assess(tx, centre, case, now=now)
     if assessed.defects:
         _send_back(tx, centre, case, assessed, now=now)
         return
     case = cases.apply(tx, centre.audit, case, Event.COMPLETED, now=now, actor="system")
-    draft = letters.receipt(centre.office, _facts(case, assessed.application))
-    answer(tx, centre, case, draft, f"receipt:{case.id}:{case.version}", now=now)
+    if not known:
+        draft = letters.receipt(centre.office, _facts(case, assessed.application))
+        answer(tx, centre, case, draft, f"receipt:{case.id}:{case.version}", now=now)
     approval.ask(tx, centre, case, now=now)
 
 
