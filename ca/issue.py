@@ -39,7 +39,7 @@ SERIAL_BITS = 159
 @dataclass(frozen=True, slots=True)
 class IssuanceRequest:
     """What a certificate shall say. `not_before` and `not_after` are aware, whole seconds, both valid: take them from
-    `Profile.period`. `subject` is a Subject for a subscriber and an AuthorityName for an authority."""
+    `Profile.period`. `subject` is a Subject for a subscriber, an AuthorityName for an authority or its responder."""
 
     subject: Subject | AuthorityName
     public_key: PublicKey
@@ -145,7 +145,7 @@ def compare(prepared: Prepared, certificate_der: bytes) -> None:
 
 def _refuse_unfit(request: IssuanceRequest) -> None:
     found = list(problems(request.subject))
-    if isinstance(request.subject, AuthorityName) is not request.profile.is_authority:
+    if isinstance(request.subject, Subject) is not (request.profile.role is Role.SUBSCRIBER):
         found.append("subject_for_another_role")
     if found:
         raise CaError(CaErrorKind.SUBJECT_INVALID, "the data cannot stand in a certificate", problems=found)
@@ -204,7 +204,9 @@ def _optional_extensions(request: IssuanceRequest, authority: Authority | None) 
         )
     if isinstance(request.subject, Subject):
         extensions.append(alternative_name(request.subject))
-    if authority is not None:
+    if profile.role is Role.RESPONDER:
+        extensions.append(x509.OCSPNoCheck())
+    elif authority is not None:
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(authority.crl_url)], None, None, None)
         extensions += [x509.CRLDistributionPoints([point]), _information_access(authority)]
     return extensions

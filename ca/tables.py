@@ -68,15 +68,16 @@ authorities = Table(
 )
 
 # One serial number and what became of it: reserved -> issued -> revoked, or reserved -> abandoned. The serial number
-# is lower-case hexadecimal without leading zeros. `registration_id` and `case_id` are the daemon's.
+# is lower-case hexadecimal without leading zeros. `registration_id` and `case_id` are the daemon's; both are NULL where
+# the certificate is the authority's own (an OCSP responder), which nobody applied for.
 # `revoked_at` is the date on the CRL, `recorded_at` when it was entered; `listed_until` see `register.store_crl`.
 certificates = Table(
     "certificates",
     metadata,
     Column("serial", String(40), primary_key=True),
     Column("authority_id", ForeignKey("authorities.id"), nullable=False),
-    Column("registration_id", Integer, nullable=False),
-    Column("case_id", Integer, nullable=False),
+    Column("registration_id", Integer),
+    Column("case_id", Integer),
     Column("profile", String, nullable=False),
     Column("state", String, nullable=False),
     Column("subject", String, nullable=False),

@@ -177,7 +177,7 @@ def _file_faults(tx: Connection, public: Path) -> Iterator[str]:
             yield f"published: {path} is not what the register holds; run `ogis-lra {step}`"
 
 
-def _subscribers(tx: Connection) -> dict[int, str]:
+def _subscribers(tx: Connection) -> Mapping[int | None, str]:
     columns = schema.registrations.c
     return {row["id"]: row["subscriber_id"] for row in every(tx, select(columns.id, columns.subscriber_id))}
 
