@@ -8,6 +8,8 @@ lease ends. In every case the next round makes another.
 """
 
 import logging
+import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -16,15 +18,22 @@ from sqlalchemy import Connection, select
 from ca import issue, register
 from ca.authority import Authority
 from ca.errors import UNREADABLE, CaError, CaErrorKind
+from ca.hierarchy import ISSUING_ID
 from ca.issue import IssuanceRequest
 from ca.names import UPPER_BOUND, AuthorityName
 from ca.ocsp import ResponseSigner
+from ca.ocsp_checker import check_answers
 from ca.profiles import Role, load_profiles
 from ca.register import CertificateRow, CertificateState
 from ca.signer import ResponderSigner, Signer, make_ca_key
+from config.credentials import CredentialError
+from config.settings import Settings
 
 from .cabinet import Cabinet
 from .centre import Centre, profiles_of
+from .keyring import secret
+from .responder import Responder
+from .store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +86,38 @@ def signer_from(cabinet: Cabinet, issuer: Authority, row: CertificateRow) -> Res
     except UNREADABLE as error:
         raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the responder's certificate is damaged") from error
     return ResponderSigner(issuer, certificate, cabinet.take(key_name(issuer, row.serial)))
+
+
+def faults(
+    tx: Connection,
+    settings: Settings,
+    store: Store,
+    now: datetime,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> list[str]:
+    """What `verify` finds about OCSP, as sentences: the responder is opened here and asked about everything in the
+    register, which must stand still meanwhile (the caller's transaction)."""
+    if not settings.ocsp.url:
+        return []
+    issuer = register.authority(tx, ISSUING_ID)
+    row = newest(tx, issuer.id, now)
+    if row is None or row.not_after < now:
+        return ["ocsp: no responder has a certificate that is valid; run the service, it makes one"]
+    responder = Responder(store, lambda: now, settings.ocsp)
+    try:
+        cabinet = Cabinet(settings.data_dir / "keys", secret(settings, settings.ca.passphrase_credential))
+        responder.install([signer_from(cabinet, issuer, row)])
+    except (CaError, CredentialError) as error:
+        return [f"ocsp: {error}; run the service, it makes another"]
+    found = check_answers(
+        tx,
+        authority=issuer,
+        ask=lambda der: responder.answer(der).body,
+        now=now,
+        random_bytes=random_bytes,
+        profiles=profiles_of(settings),
+    )
+    return [f"{issuer.id}: {fault}" for fault in found]
 
 
 def _current(
