@@ -188,7 +188,8 @@ GOOD = Told(known=True)
 
 def question(algorithm: bytes, name_hash: bytes, key_hash: bytes, serial: int) -> bytes:
     """A CertID in DER, as a client writes it; `algorithm` is SHA1 or SHA256."""
-    number = value(_INTEGER, serial.to_bytes(serial.bit_length() // 8 + 1, signed=True))
+    octets = (serial if serial >= 0 else serial + 1).bit_length() // 8 + 1  # X.690, 8.3.2: the fewest that hold it
+    number = value(_INTEGER, serial.to_bytes(octets, signed=True))
     identifier = value(_SEQUENCE, algorithm + _NULL)
     return value(_SEQUENCE, identifier + value(_OCTETS, name_hash) + value(_OCTETS, key_hash) + number)
 
