@@ -80,7 +80,7 @@ def rows_of(centre: Centre, profile: str = "ocsp_responder-p256") -> list[regist
 
 
 @contextmanager
-def served(centre: Centre, *, seconds: float = 10) -> Iterator[WebServer]:
+def served(centre: Centre, *, seconds: int = 10) -> Iterator[WebServer]:
     """The centre's site on loopback."""
     reachable = replace(centre, settings=replace(centre.settings, http=HttpSettings(f"127.0.0.1:{free_ports(1)[0]}")))
     server = WebServer(site_of(reachable), listening(reachable.settings), seconds=seconds)
