@@ -9,13 +9,16 @@ from urllib.parse import quote
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ca import register
 from ca.crl import Reason
 from daemon import ceremony, responders, upkeep
 from support.authorities import openssl
+from support.processes import die_with_parent, free_ports
 from support.responding import asking, hold, rows_of, served, with_responder
+from support.throwaway_tls import write_server_tls
 
 
 @pytest.fixture
@@ -151,3 +154,61 @@ def test_curl_gets_by_path_what_it_posts_and_the_published_files(world):
     crl, head = curl(f"{url}/issuing.crl")
     assert x509.load_der_x509_crl(crl).issuer == centre.signer.authority.name
     assert "content-type: application/pkix-crl" in head
+
+
+NGINX = """
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log info;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    ssl_session_cache off; ssl_session_tickets off;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
+        ssl_verify_client on; ssl_client_certificate {folder}/chain.pem; ssl_verify_depth 2;
+        ssl_ocsp leaf; ssl_ocsp_responder {url}/ocsp; ssl_ocsp_cache off;
+        location / {{ return 200 "LOGIN-OK"; }}
+    }}
+}}
+"""
+
+
+def test_nginx_asks_us_and_lets_nobody_in_from_the_moment_of_the_revocation(world):
+    """No CRL, no reload: the very next connection is refused."""
+    centre, url, folder, _ = world
+    key = ec.generate_private_key(ec.SECP256R1())
+    serial = hold(centre, number=9, key=key)
+    with centre.store.transaction() as tx:
+        certificate = x509.load_der_x509_certificate(register.find(tx, serial).der)
+    clear = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "client.pem").write_bytes(certificate.public_bytes(Encoding.PEM) + clear)
+    write_server_tls(folder, "edi.example")
+    port = free_ports(1)[0]
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, url=url))
+
+    def login(*retries):
+        done = subprocess.run(
+            [
+                *("curl", "-sS", *retries, "--cacert", folder / "ca.pem", "--cert", folder / "client.pem"),
+                f"https://127.0.0.1:{port}/",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout
+
+    command = ["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-e", folder / "error.log"]
+    with subprocess.Popen(command, preexec_fn=die_with_parent) as nginx:  # noqa: PLW1509 - prctl(2) alone
+        try:
+            assert login("--retry", "20", "--retry-connrefused", "--retry-delay", "1") == "LOGIN-OK"
+            with centre.store.transaction() as tx:
+                register.revoke(tx, serial, at=centre.clock(), reason=Reason.KEY_COMPROMISE, now=centre.clock())
+            refused = login()
+            assert "400" in refused
+            assert "LOGIN-OK" not in refused
+        finally:
+            nginx.terminate()
+    assert "revoked" in (folder / "error.log").read_text()
