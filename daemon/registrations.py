@@ -93,6 +93,11 @@ def close(tx: Connection, registration_id: int, *, now: datetime) -> None:
     )
 
 
+def choose_bundle(tx: Connection, registration_id: int, bundle: str) -> None:
+    """The kind of PKCS#12 file this subscriber gets from the next issue on; empty for the kind of the centre."""
+    changed(tx, update(_rows).where(_rows.c.id == registration_id).values(bundle=bundle))
+
+
 def note_applicant(tx: Connection, registration_id: int, application: Application) -> None:
     """Applicant contact data follow the newest accepted form (SPEC 1.3.9)."""
     changed(
@@ -240,4 +245,5 @@ def _registration(row: RowMapping) -> Registration:
         applicant_name=row["applicant_name"],
         applicant_email=row["applicant_email"],
         email_changed_at=row["email_changed_at"],
+        bundle=row["bundle"],
     )

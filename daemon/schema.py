@@ -165,9 +165,34 @@ registrations = Table(
     # The new address gets nothing secret for one business day after a change (SPEC 2.2).
     Column("email_changed_at", Instant),
     Column("predecessor_id", ForeignKey("registrations.id")),
+    # The kind of PKCS#12 file this subscriber's programs can open; empty: the kind of the centre (ca.bundle).
+    Column("bundle", String, nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
     _one_of("state", "reserved", "live", "closed"),
+    sqlite_autoincrement=True,
+)
+
+# Certificates that a former CA issued to people registered here. We cannot revoke them: `wanted` is a task for staff
+# ("revoke there"), `gone` says that somebody has done it (daemon.former).
+former_certificates = Table(
+    "former_certificates",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("registration_id", ForeignKey("registrations.id"), nullable=False, index=True),
+    Column("issuer", String, nullable=False),
+    Column("serial", String(40), nullable=False),
+    Column("subject", String, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("not_after", Instant, nullable=False),
+    Column("der", LargeBinary),
+    Column("state", String, nullable=False),
+    Column("case_id", ForeignKey("cases.id"), index=True),
+    Column("wanted_at", Instant),
+    Column("gone_at", Instant),
+    Column("imported_at", Instant, nullable=False),
+    UniqueConstraint("issuer", "serial"),
+    _one_of("state", "live", "wanted", "gone"),
     sqlite_autoincrement=True,
 )
 
@@ -370,6 +395,7 @@ __all__ = [
     "counters",
     "decisions",
     "events",
+    "former_certificates",
     "gauges",
     "junk_sightings",
     "leaves",
