@@ -1,8 +1,8 @@
 """From a request to the bytes that the authority may sign: build, lint, and afterwards compare.
 
-Order of issuance (SPEC 3): `new_serial`, `prepare` (blocking lint) gives a single-use token, the register commits serial
-and to-be-signed bytes with the audit line, the register takes the token in (`register.claim`, once for all time and
-all processes), `Signer.sign_certificate` spends it (once in this process), `compare`, the register commits the
+Order of issuance (SPEC 3): `new_serial`, `prepare` (blocking lint) gives a single-use token, the register commits
+serial and to-be-signed bytes, takes the token in with the audit line (`ca.claims`, once for all time and all
+processes), `Signer.sign_certificate` spends it (once in this process), `compare`, the register commits the
 certificate. Nothing here knows the authority's key: `prepare` signs with a throw-away key, so what it returns is worth
 nothing to anybody until the signer has put the true signature on the very bytes that were linted.
 """

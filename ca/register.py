@@ -37,7 +37,6 @@ __all__ = [
     "authorities",
     "authority",
     "certificates",
-    "claim",
     "crl_history",
     "crls",
     "ever_issued",
@@ -135,27 +134,6 @@ def reserve(
     _insert(conn, insert(certificates).values(row), "the serial number is taken, or the case has a certificate")
 
 
-def claim(conn: Connection, prepared: Prepared, *, now: datetime) -> None:
-    """Take in the token of a reservation: whoever's transaction commits this may sign, once, and nobody ever again.
-
-    This is what stops an issuer that slept after `reserve`: its lease ended meanwhile. Raises CaError(conflict) unless
-    exactly this was reserved, under a lease that reaches beyond `now`, and was not claimed before.
-    """
-    changed = conn.execute(
-        update(certificates)
-        .where(
-            certificates.c.serial == serial_text(prepared.serial),
-            certificates.c.tbs == prepared.tbs,
-            certificates.c.state == CertificateState.RESERVED.value,
-            certificates.c.lease_until > now,
-            certificates.c.claimed_at.is_(None),
-        )
-        .values(claimed_at=now)
-    )
-    if changed.rowcount != 1:
-        raise CaError(CaErrorKind.CONFLICT, "the serial number is not ours to sign any more")
-
-
 def record_issued(conn: Connection, serial: int | str, der: bytes, *, now: datetime) -> None:
     """Enter the signed certificate of a reservation whose lease still runs.
 
@@ -185,7 +163,7 @@ def abandon_expired(conn: Connection, now: datetime) -> list[str]:
     Nobody can say whether such a certificate was signed before the attempt died, so the serial number goes on the CRL
     from `now` on (SPEC 3). It is final: the case takes a new one.
     """
-    # `still_reserved` is the very text of the partial index on leases, so that the look costs nothing in a large register.
+    # `still_reserved` is the very text of the partial index on leases: the look costs nothing in a large register.
     abandoned = conn.execute(
         update(certificates)
         .where(still_reserved, certificates.c.lease_until <= now)

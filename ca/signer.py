@@ -6,7 +6,7 @@ Promises: signs only what passes the lint at that moment and was prepared for th
 number twice; never shows, pickles or returns a key in clear.
 Weak: the key lies in the memory of the process for as long as the signer lives, and Python cannot wipe it. "Once" is
 the token of what was prepared; across processes and restarts it is the register that takes a token in once
-(`register.claim`) and refuses a known serial number. An HSM signer (PKCS#11) implements `Signer` beside `FileSigner`.
+(`ca.claims`) and refuses a known serial number. An HSM signer (PKCS#11) implements `Signer` beside `FileSigner`.
 """
 
 from collections.abc import Callable

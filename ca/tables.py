@@ -69,7 +69,7 @@ authorities = Table(
 
 # One serial number and what became of it: reserved -> issued -> revoked, or reserved -> abandoned. The serial number
 # is lower-case hexadecimal without leading zeros. `registration_id` and `case_id` are the daemon's.
-# `claimed_at` is when the right to the one signature was taken (`register.claim`); before it nobody may have signed.
+# `claimed_at` is when the right to the one signature was taken (`ca.claims`); before it nobody may have signed.
 # `revoked_at` is the date on the CRL, `recorded_at` when it was entered; `listed_until` see `register.store_crl`.
 still_reserved = text("state = 'reserved'")
 certificates = Table(
@@ -176,7 +176,7 @@ def _forbidden_update(differs: str) -> str:
 
 
 def _forbidden_claim(differs: str) -> str:
-    """The condition under which a change of `claimed_at` is refused: a token is taken in once, and for a reservation."""
+    """The condition under which a change of `claimed_at` is refused: a token is taken once, for a reservation."""
     return f"NEW.claimed_at {differs} OLD.claimed_at AND (OLD.claimed_at IS NOT NULL OR OLD.state <> 'reserved')"
 
 
@@ -190,7 +190,9 @@ def claim_guards(dialect: str) -> tuple[str, ...]:
     """As `guards`, for the column that came later: what an older migration runs must not speak of it."""
     if dialect == "sqlite":
         return (_sqlite_guard("certificates_claim", "UPDATE ON certificates", _forbidden_claim("IS NOT"), _CLAIM),)
-    return _postgresql_guard("certificates_claim", "UPDATE ON certificates", _forbidden_claim("IS DISTINCT FROM"), _CLAIM)
+    return _postgresql_guard(
+        "certificates_claim", "UPDATE ON certificates", _forbidden_claim("IS DISTINCT FROM"), _CLAIM
+    )
 
 
 def _sqlite_guard(name: str, when: str, condition: str, sentence: str) -> str:
@@ -213,8 +215,10 @@ def _sqlite_guards() -> tuple[str, ...]:
 
 def _postgresql_guard(name: str, when: str, condition: str, sentence: str) -> tuple[str, ...]:
     return (
-        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'check_violation'; END $$",
+        (
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'check_violation'; END $$"
+        ),
         f"CREATE OR REPLACE TRIGGER {name} BEFORE {when} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()",
     )
 

@@ -22,8 +22,10 @@ from sqlalchemy import (
 
 from ca.register import Instant, metadata
 
+from .canonical import CanonicalJson
 from .case import CaseKind, State
 from .despatch import LetterState
+from .former_tables import former_certificates
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -170,29 +172,6 @@ registrations = Table(
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
     _one_of("state", "reserved", "live", "closed"),
-    sqlite_autoincrement=True,
-)
-
-# Certificates that a former CA issued to people registered here. We cannot revoke them: `wanted` is a task for staff
-# ("revoke there"), `gone` says that somebody has done it (daemon.former).
-former_certificates = Table(
-    "former_certificates",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("registration_id", ForeignKey("registrations.id"), nullable=False, index=True),
-    Column("issuer", String, nullable=False),
-    Column("serial", String(40), nullable=False),
-    Column("subject", String, nullable=False),
-    Column("not_before", Instant, nullable=False),
-    Column("not_after", Instant, nullable=False),
-    Column("der", LargeBinary),
-    Column("state", String, nullable=False),
-    Column("case_id", ForeignKey("cases.id"), index=True),
-    Column("wanted_at", Instant),
-    Column("gone_at", Instant),
-    Column("imported_at", Instant, nullable=False),
-    UniqueConstraint("issuer", "serial"),
-    _one_of("state", "live", "wanted", "gone"),
     sqlite_autoincrement=True,
 )
 
@@ -375,7 +354,7 @@ events = Table(
     Column("case_id", Integer, index=True),
     Column("kind", String, nullable=False),
     Column("actor", String, nullable=False),
-    Column("detail", JSON, nullable=False),
+    Column("detail", CanonicalJson, nullable=False),
     Column("mac", String(64), nullable=False),
 )
 
