@@ -4,8 +4,8 @@ mac(n) = HMAC-SHA256(key, mac(n-1) ‖ canonical JSON of the event). Fail-closed
 so an event that cannot be written takes its deed with it. Details carry ids, codes and states, never data of
 applicants or subscribers; `actor` is the approver.
 Weak: cutting off the newest events, and a whole log written anew by somebody who has the key, do not show from the
-chain alone. `checkpoint` gives a line that people outside keep (the daily digest carries it); a log that does not hold a kept
-line any more was cut or rewritten.
+chain alone. `checkpoint` gives a line that people outside keep (the daily digest carries it); a log that does not hold
+a kept line any more was cut or rewritten.
 """
 
 import hmac

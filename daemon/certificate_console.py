@@ -21,7 +21,7 @@ from ca.hierarchy import ISSUING_ID, ROOT_ID
 from ca.register import CertificateRow, CertificateState
 from config.settings import load
 
-from . import audit, schema, upkeep
+from . import audit, audit_console, schema, upkeep
 from .audit import Audit
 from .centre import profiles_of
 from .ceremony import public_files
@@ -151,6 +151,7 @@ def verify(arguments: argparse.Namespace) -> Answer:
             found = check_register(tx, authority=authority, now=now, profiles=profiles_of(settings))
             faults += [f"{name}: {fault}{_NEXT_STEPS.get((name, fault.code), '')}" for fault in found]
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
+        faults += audit_console.kept_faults(tx, arguments.checkpoint)
         faults += _file_faults(tx, public)
         events = audit.count(tx)
         issued = sum(row.der is not None for row in register.every(tx))

@@ -223,7 +223,10 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--received", metavar="DATE", help="day of receipt, YYYY-MM-DD (default: today in Japan)")
     add("queue", case_console.queue, "what waits, and for whom")
     add("show", case_console.show, "one case").add_argument("number", metavar="NO")
-    add("log", case_console.log, "the history of one case").add_argument("number", metavar="NO")
+    log = add("log", case_console.log, "the history of one case, or what of the whole log is kept elsewhere")
+    log.add_argument("number", metavar="NO", nargs="?")
+    log.add_argument("--checkpoint", action="store_true", help="one line to keep: how far the audit log has come")
+    log.add_argument("--export", type=Path, metavar="FILE", help="write the whole audit log as lines of JSON")
     _add_certificates(add)
     for name, words in (("companies", "companies known to the service"), ("registrations", "registered persons")):
         group = add(name, register_console.register_of(name), words)
@@ -252,7 +255,14 @@ def _add_certificates(add: Callable[[str, Command, str], argparse.ArgumentParser
     )
     crl = add("crl", certificate_console.crl, "the newest CRL")
     crl.add_argument("--publish", action="store_true", help="make a new one now")
-    add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")
+    verify = add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")
+    verify.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="TEXT|FILE",
+        help="a kept checkpoint of the audit log, or a file or mail that holds some",
+    )
 
 
 def _add_held_mail(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:

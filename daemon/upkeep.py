@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from ca import crl, register
 from ca.register import CertificateRow
 
-from . import approval, cases, completion, digest, letters, reach, registrations, reminders, schema, urgent
+from . import approval, cases, checkpoints, completion, digest, letters, reach, registrations, reminders, schema, urgent
 from .answers import answer
 from .blobs import write_durably
 from .case import CaseKind, Event, State
@@ -127,6 +127,7 @@ _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("reminders", reminders.remind),
     ("forms that never came back", withdraw_expired),
     ("forms after urgent revocations", urgent.remind_forms),
+    ("checkpoint", checkpoints.keep),
     ("daily digest", digest.send),
 )
 
