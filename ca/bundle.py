@@ -78,20 +78,21 @@ def pack(
 ) -> bytes:
     """The PKCS#12 file (RFC 7292) with key, certificate and chain.
 
-    Password and friendly name are ASCII: Java refuses other passwords, and `cryptography` itself cannot read back a
-    name outside the Basic Multilingual Plane. Raises CaError(mismatch) when the key is not the certificate's, and
-    CaError(subject_invalid) for an empty or non-ASCII password or friendly name.
+    The password is ASCII: Java refuses every other. The friendly name keeps to the Basic Multilingual Plane: beyond it
+    `openssl` shows rubbish and `cryptography` itself reads nothing back. Raises CaError(mismatch) when the key is not
+    the certificate's, and CaError(subject_invalid) for an unfit password or friendly name.
     """
     if key.public_key() != certificate.public_key():
         raise CaError(CaErrorKind.MISMATCH, "the key does not belong to the certificate")
-    named = {"password": password, "friendly_name": friendly_name}
-    unfit = [
-        f"{name}_not_ascii" for name, text in named.items() if not (text and text.isascii() and text.isprintable())
-    ]
+    unfit = []
+    if not (password and password.isascii() and password.isprintable()):
+        unfit.append("password_not_ascii")
+    if not (friendly_name and friendly_name.isprintable() and max(friendly_name) <= "\uffff"):
+        unfit.append("friendly_name_unfit")
     if unfit:
         raise CaError(CaErrorKind.SUBJECT_INVALID, "the bundle cannot be made", problems=unfit)
     return pkcs12.serialize_key_and_certificates(
-        friendly_name.encode("ascii"), key, certificate, chain, _encryption(kind, password)
+        friendly_name.encode(), key, certificate, chain, _encryption(kind, password)
     )
 
 
