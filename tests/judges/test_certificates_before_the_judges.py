@@ -7,7 +7,6 @@ import subprocess
 from itertools import product
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 from pkilint.bin import lint_pkix_cert, lint_pkix_signer_signee_cert_chain
 
 from ca.bundle import BundleKind
