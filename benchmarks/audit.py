@@ -23,6 +23,7 @@ from daemon.audit import Audit, Entry
 from daemon.store import Store
 
 GROUP = 100
+WRITTEN, VERIFIED = 20_000, 200_000
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 KEY = b"benchmark" * 4
 # What the service writes most: ids, codes, states.
@@ -48,7 +49,7 @@ def append_floor(folder: Path, groups: int) -> None:
             os.fdatasync(file.fileno())
 
 
-def main() -> None:
+def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--events", type=int, default=100_000)
     count = options.parse_args().events // GROUP * GROUP
@@ -69,14 +70,19 @@ def main() -> None:
                 raise SystemExit(f"the chain is broken: {faults[0]}")
 
         floor, _ = timed(lambda: append_floor(folder, count // GROUP), count)
-        wall, cpu = timed(write, count)
-        print(f"written in groups of {GROUP}: {wall:,.0f}/s (CPU {cpu:,.0f}/s), {wall / floor:.2f}x of fdatasync alone")
+        written, written_cpu = timed(write, count)
         line = b"x" * 300
         hmacs, _ = timed(lambda: [hmac.digest(KEY, line, "sha256") for _ in range(count)] and None, count)
-        wall, cpu = timed(verify, count)
-        print(f"verified: {wall:,.0f}/s (CPU {cpu:,.0f}/s), {cpu / hmacs:.2f}x of the HMAC alone")
+        verified, verified_cpu = timed(verify, count)
         store.close()
+    print(
+        f"written in groups of {GROUP}: {written:,.0f}/s (CPU {written_cpu:,.0f}/s, bar {WRITTEN:,}), "
+        f"x{written / floor:.2f} of fdatasync alone; "
+        f"verified: {verified:,.0f}/s (CPU {verified_cpu:,.0f}/s, bar {VERIFIED:,}), "
+        f"x{verified / hmacs:.2f} of the HMAC alone"
+    )
+    return 0 if written >= WRITTEN and verified >= VERIFIED else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
