@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ca.names import Subject, problems
 from parsers.normalise import company_key, mail_address, person_key
 
 from . import registrations
@@ -149,3 +150,9 @@ def _person_refusals(row: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield "email", "is empty"
     elif mail_address(row["email"]).value != row["email"]:
         yield "email", "is not one plain mail address"
+    # What the certificate will say of them is refused now, not when the first renewal fails.
+    wrong = problems(Subject(row["company_en"], row["name_en"], "W000000", row["email"]))
+    for start, column in (("organization_", "company_en"), ("common_name_", "name_en")):
+        found = [code.removeprefix(start) for code in wrong if code.startswith(start)]
+        if found:
+            yield column, f"cannot stand in a certificate: {', '.join(found)}"
