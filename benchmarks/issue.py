@@ -171,7 +171,7 @@ def main() -> int:
         rate, share = floor / wall, sum(spent) / used
         print(
             f"{count} certificates, {THREADS} threads: {count / wall:.1f}/s, keys alone {count / floor:.1f}/s; "
-            f"CPU {1000 * sum(spent) / count:.0f} ms for a key, {1000 * (used - sum(spent)) / count:.1f} ms for the rest"
+            f"CPU {1000 * sum(spent) / count:.0f} ms a key, {1000 * (used - sum(spent)) / count:.1f} ms for the rest"
         )
         costs = []
         for rows in (chosen.small, chosen.large):

@@ -54,7 +54,7 @@ def companies(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
 
     Raises ImportRefused before anything is written.
     """
-    rows = _rows(data, COMPANY_COLUMNS, _company_refusals)
+    rows = rows_of(data, COMPANY_COLUMNS, _company_refusals)
     new = 0
     for row in rows:
         _, is_new = registrations.add_company(
@@ -69,7 +69,7 @@ def people(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
 
     Raises ImportRefused before anything is written.
     """
-    rows = _rows(data, PERSON_FIELDS, _person_refusals)
+    rows = rows_of(data, PERSON_FIELDS, _person_refusals)
     known = {registration.person.keys for registration in registrations.live(tx)}
     new = 0
     for row in rows:
@@ -82,9 +82,10 @@ def people(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
     return new, len(rows) - new
 
 
-def _rows(
+def rows_of(
     data: bytes, columns: tuple[str, ...], refuse: Callable[[dict[str, str]], Iterator[tuple[str, str]]]
 ) -> list[dict[str, str]]:
+    """The lines of a CSV file with exactly these columns; `refuse` says what is wrong in one. Raises ImportRefused."""
     reader = csv.DictReader(io.StringIO(_text(data), newline=""), restkey=_SURPLUS, strict=True)
     rows: list[dict[str, str]] = []
     refusals: list[Refusal] = []

@@ -26,7 +26,7 @@ from ca.names import Subject
 from ca.signer import Signer
 from config.request_types import RequestType
 
-from . import approval, binding, cases, completion, matter, opening, post, reach, registrations, schema
+from . import approval, binding, cases, completion, former, matter, opening, post, reach, registrations, schema
 from .case import CaseKind, Event, State
 from .cases import Case, TaskRow
 from .centre import Centre
@@ -152,6 +152,9 @@ def _carry_out(centre: Centre, case_id: int, keys: KeyMaker) -> bool:
         if case.state is not State.EXECUTING or _leased(tx, case_id):
             return False
         wanted = [task for task in cases.tasks(tx, case_id, pending=True) if task.kind is TaskKind.ISSUE]
+        due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at is None]
+        if former.must_wait(tx, centre, case, due, now=centre.clock()):
+            return False
         registration = _registration(tx, centre, case, wanted[0]) if wanted else None
         trouble = _unfit(tx, case, wanted[0], registration) if registration else None
     if trouble:

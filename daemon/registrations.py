@@ -12,7 +12,7 @@ from parsers.likeness import is_near, plain
 from parsers.normalise import company_key
 from parsers.reading import Application, Route
 
-from . import schema
+from . import former, schema
 from .matching import PERSON_FIELDS, Match, Person, Registration, match, person_of
 from .planning import JST, Known, LiveCertificate, RegisterFacts
 from .store import added, changed, every, next_number, one
@@ -178,6 +178,7 @@ def facts(
         sender=sender,
         as_of=now.astimezone(JST).date(),
         known=known,
+        former=tuple(each.words for each in former.living(tx, target.id, now)) if target else (),
     )
 
 
