@@ -1,8 +1,8 @@
 """The responder's own certificate: made when there is none, made anew at half of its life (SPEC 3).
 
 The same order as for every certificate: prepared and linted → its key sealed on the disk → serial number and
-to-be-signed bytes committed with their audit line → signed once → compared → recorded. Nobody applied for it, so it has
-neither registration nor case.
+to-be-signed bytes committed with their audit line → the right to the signature claimed → signed once → compared →
+recorded. Nobody applied for it, so it has neither registration nor case.
 Crash: a key without a recorded certificate is unlinked by the next one; a reserved serial number is abandoned when its
 lease ends. In every case the next round makes another.
 """
@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from ca import issue, register
+from ca import claims, issue, register
 from ca.authority import Authority
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID
@@ -162,11 +162,15 @@ def _make(centre: Centre, cabinet: Cabinet, issuer: Signer) -> ResponderSigner:
             lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
         )
         centre.audit.append(tx, "serial_reserved", at=now, actor="issuer", serial=serial, profile=profile.name)
+    with centre.store.transaction() as tx:
+        now = centre.clock()
+        claims.claim(tx, prepared, now=now)
+        centre.audit.append(tx, "signature_claimed", at=now, actor="issuer", serial=serial)
     der = issuer.sign_certificate(prepared)
     issue.compare(prepared, der)
     signer = ResponderSigner(issuer.authority, x509.load_der_x509_certificate(der), key)
-    now = centre.clock()
     with centre.store.transaction() as tx:
+        now = centre.clock()
         register.record_issued(tx, serial, der, now=now)
         centre.audit.append(tx, "certificate_issued", at=now, actor="issuer", serial=serial, profile=profile.name)
     cabinet.clear(key_name(issuer.authority, ""), but=key_name(issuer.authority, serial))

@@ -15,7 +15,21 @@ from sqlalchemy import Connection, select
 from ca import crl, register
 from ca.register import CertificateRow
 
-from . import approval, cases, completion, digest, letters, reach, registrations, reminders, responders, schema, urgent
+from . import (
+    approval,
+    cases,
+    checkpoints,
+    completion,
+    digest,
+    former,
+    letters,
+    reach,
+    registrations,
+    reminders,
+    responders,
+    schema,
+    urgent,
+)
 from .answers import answer
 from .blobs import write_durably
 from .case import CaseKind, Event, State
@@ -53,6 +67,8 @@ def _carry_out(centre: Centre, case_id: int) -> int:
         if case.state not in (State.FULFILLED, State.CLOSED):
             return 0
         due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at and task.due_at <= now]
+        if former.must_wait(tx, centre, case, due, now=now):
+            return 0
         target = registrations.get(tx, case.registration_id) if case.registration_id else None
         result = completion.carry_out(tx, centre, case, due, now=now)
         if target is not None:
@@ -129,6 +145,7 @@ _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("reminders", reminders.remind),
     ("forms that never came back", withdraw_expired),
     ("forms after urgent revocations", urgent.remind_forms),
+    ("checkpoint", checkpoints.keep),
     ("daily digest", digest.send),
 )
 
