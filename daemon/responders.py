@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 from sqlalchemy import Connection, select
@@ -31,39 +32,50 @@ from config.settings import Settings
 
 from .cabinet import Cabinet
 from .centre import Centre, profiles_of
+from .guard import attempt
 from .keyring import secret
 from .responder import Responder
 from .store import Store
 
 _log = logging.getLogger(__name__)
 
+_MOST_AT_ONCE = 3
+"""Attempts under a lease where there is no responder at all; one, where an older one answers on."""
+
 
 def look_after(centre: Centre) -> int:
-    """See to it that every authority that issues here has a responder; returns how many certificates were made."""
+    """See to it that every authority that issues here has a responder; returns how many certificates were made.
+
+    Raises what kept one from being made, after everything else was done.
+    """
     responder, cabinet = centre.responder, centre.cabinet
     if responder is None or cabinet is None:
         return 0
-    made, signers = 0, []
+    made, signers, errors = 0, [], list[Exception]()
     for issuer in (centre.signer,):
         current = _current(centre, cabinet, issuer, responder.signer_of(issuer.authority.id))
-        if current is None:
-            current = _make(centre, cabinet, issuer)
-            made += 1
-        signers.append(current)
+        if _is_wanted(centre, issuer, current):
+            fresh = attempt("OCSP responder", partial(_make, centre, cabinet, issuer), errors)
+            made += fresh is not None
+            current = fresh or current
+        if current is not None:
+            signers.append(current)
+    # Whatever kept the next one from being made: those that are there answer on.
     responder.install(signers)
+    if errors:
+        raise errors[0]
     return made
 
 
 def newest(tx: Connection, authority_id: str, now: datetime) -> CertificateRow | None:
     """The responder's certificate of an authority that stands as issued, has begun, and ends last."""
     table = register.certificates
-    names = [name for name, profile in load_profiles().items() if profile.role is Role.RESPONDER]
     query = (
         select(table.c.serial)
         .where(
             table.c.authority_id == authority_id,
             table.c.state == CertificateState.ISSUED.value,
-            table.c.profile.in_(names),
+            table.c.profile.in_(_profiles()),
             table.c.not_before <= now,
         )
         .order_by(table.c.not_after.desc(), table.c.serial)
@@ -123,12 +135,11 @@ def faults(
 def _current(
     centre: Centre, cabinet: Cabinet, issuer: Signer, installed: ResponseSigner | None
 ) -> ResponseSigner | None:
-    """The signer to go on with; None where a certificate must be made."""
+    """The signer to go on with; None where there is none that is still valid."""
     now = centre.clock()
     with centre.store.reading() as tx:
         row = newest(tx, issuer.authority.id, now)
-    # Half of its life is left for whatever keeps the next one from being made.
-    if row is None or now >= row.not_before + (row.not_after - row.not_before) / 2:
+    if row is None or now > row.not_after:
         return None
     if installed is not None and register.serial_text(installed.certificate.serial_number) == row.serial:
         return installed
@@ -137,6 +148,30 @@ def _current(
     except CaError as error:
         _log.warning("OCSP responder: %s; another is made", error)
         return None
+
+
+def _is_wanted(centre: Centre, issuer: Signer, current: ResponseSigner | None) -> bool:
+    """Whether to try for the next one now: half of its life is left for whatever keeps it from being made.
+
+    A failed attempt leaves a reserved serial number until its lease ends. Where there are enough of these, the next
+    round is not the time: a key that cannot sign would else cost a serial number, and an entry on the CRL, each round.
+    """
+    now = centre.clock()
+    if current is not None and now < current.not_before + (current.not_after - current.not_before) / 2:
+        return False
+    table = register.certificates
+    running = select(table.c.serial).where(
+        table.c.authority_id == issuer.authority.id,
+        table.c.state == CertificateState.RESERVED.value,
+        table.c.profile.in_(_profiles()),
+        table.c.lease_until > now,
+    )
+    with centre.store.reading() as tx:
+        return len(tx.execute(running).all()) < (_MOST_AT_ONCE if current is None else 1)
+
+
+def _profiles() -> list[str]:
+    return [name for name, profile in load_profiles().items() if profile.role is Role.RESPONDER]
 
 
 def _make(centre: Centre, cabinet: Cabinet, issuer: Signer) -> ResponderSigner:

@@ -1,7 +1,7 @@
 """The service's own responder: it has a certificate before it is asked, a new one in time, and tells what is committed."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from ca import register
 from ca.checker import check as check_register
 from ca.crl import Reason
-from ca.errors import CaError
+from ca.errors import CaError, CaErrorKind
 from daemon import issuance, responders, upkeep
 from daemon.audit import Audit
 from daemon.cabinet import Cabinet
@@ -80,6 +80,40 @@ def test_after_an_outage_longer_than_its_life_there_is_one_again(centre, clock):
     assert says(centre, held(centre)) == "try_later"
     responders.look_after(centre)
     assert says(centre, held(centre)) == "good"
+
+
+def test_while_no_other_can_be_made_the_one_that_is_there_answers_on_also_after_a_restart(centre, clock, monkeypatch):
+    responders.look_after(centre)
+    clock.move(clock() + 8 * DAY)
+
+    def refused(*_):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the token was pulled out")
+
+    monkeypatch.setattr(type(centre.signer), "sign_certificate", refused)
+    for each in (centre, with_responder(centre)):
+        for wait in (timedelta(0), timedelta(minutes=1)):
+            clock.move(clock() + wait)
+            # One attempt under a lease: a round a minute must not cost a serial number each.
+            with pytest.raises(CaError, match="pulled out") if not wait else nullcontext():
+                assert responders.look_after(each) == 0
+            assert says(each, held(each)) == "good"
+        clock.move(clock() + timedelta(minutes=15))
+        issuance.execute(each)
+    monkeypatch.undo()
+    assert responders.look_after(centre) == 1
+    assert len(rows_of(centre)) == 4
+
+
+def test_without_any_responder_a_few_attempts_are_made_and_then_it_waits_for_their_leases(centre, monkeypatch):
+    def refused(*_):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the token was pulled out")
+
+    monkeypatch.setattr(type(centre.signer), "sign_certificate", refused)
+    for _ in range(5):
+        with suppress(CaError):
+            responders.look_after(centre)
+    assert len(rows_of(centre)) == 3
+    assert says(centre, held(centre)) == "try_later"
 
 
 def test_a_restart_goes_on_with_the_certificate_that_is_there(centre):
