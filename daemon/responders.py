@@ -30,15 +30,19 @@ from ca.signer import ResponderSigner, Signer, make_ca_key
 from config.credentials import CredentialError
 from config.settings import Settings
 
+from . import post
 from .cabinet import Cabinet
 from .centre import Centre, profiles_of
 from .guard import attempt
 from .keyring import secret
+from .planning import JST
 from .responder import Responder
 from .store import Store
 
 _log = logging.getLogger(__name__)
 
+_ALARM = timedelta(days=4)
+"""With less than this left, staff are told: a weekend and a day to act in."""
 _MOST_AT_ONCE = 3
 """Attempts under a lease where there is no responder at all; one, where an older one answers on."""
 
@@ -60,6 +64,8 @@ def look_after(centre: Centre) -> int:
             current = fresh or current
         if current is not None:
             signers.append(current)
+        if current is None or current.not_after - centre.clock() < _ALARM:
+            attempt("alarm about OCSP", partial(_tell, centre, issuer.authority.id, current))
     # Whatever kept the next one from being made: those that are there answer on.
     responder.install(signers)
     if errors:
@@ -148,6 +154,22 @@ def _current(
     except CaError as error:
         _log.warning("OCSP responder: %s; another is made", error)
         return None
+
+
+def _tell(centre: Centre, authority_id: str, current: ResponseSigner | None) -> None:
+    """Staff are told once a day that the world will soon be told nothing, or is told nothing already."""
+    now = centre.clock()
+    key = f"alarm:ocsp:{authority_id}:{now.astimezone(JST):%Y%m%d}"
+    asking = "証明書が有効かどうかの問い合わせ（OCSP）に"
+    if current is None:
+        meaning = f"{asking}応答できません。"
+    else:
+        meaning = f"{asking}、{current.not_after.astimezone(JST):%Y-%m-%d %H:%M} から応答できなくなります。"
+    with centre.store.transaction() as tx:
+        if post.was_told(tx, key):
+            return
+        lines = (meaning, "システム担当者にご連絡ください（原因はログにあります。ogis-lra check でも確認できます）。")
+        post.notify(tx, centre, key=key, subject="OCSP応答者の証明書を更新できません", lines=lines, now=now)
 
 
 def _is_wanted(centre: Centre, issuer: Signer, current: ResponseSigner | None) -> bool:

@@ -7,14 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from ca import register
 from ca.checker import check as check_register
 from ca.crl import Reason
 from ca.errors import CaError, CaErrorKind
-from daemon import issuance, responders, upkeep
+from daemon import issuance, responders, schema, upkeep
 from daemon.audit import Audit
 from daemon.cabinet import Cabinet
 from daemon.responder import Shelf
@@ -114,6 +114,29 @@ def test_without_any_responder_a_few_attempts_are_made_and_then_it_waits_for_the
             responders.look_after(centre)
     assert len(rows_of(centre)) == 3
     assert says(centre, held(centre)) == "try_later"
+    assert told(centre) == 2  # each approver once a day
+
+
+def told(centre):
+    """Mails to staff about the responder."""
+    with centre.store.transaction() as tx:
+        rows = tx.execute(select(schema.letters.c.key).where(schema.letters.c.key.like("staff:alarm:ocsp:%")))
+        return len(rows.all())
+
+
+def test_staff_are_told_before_the_world_is_told_nothing_and_not_while_all_is_well(centre, clock, monkeypatch):
+    responders.look_after(centre)
+
+    def refused(*_):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the token was pulled out")
+
+    monkeypatch.setattr(type(centre.signer), "sign_certificate", refused)
+    for days, mails in ((8, 0), (1, 0), (2, 2), (1, 4)):
+        clock.move(clock() + days * DAY)
+        for _ in range(2):
+            with suppress(CaError):
+                responders.look_after(centre)
+        assert told(centre) == mails
 
 
 def test_a_restart_goes_on_with_the_certificate_that_is_there(centre):

@@ -5,19 +5,21 @@ import os
 import signal
 import socket
 import threading
+from dataclasses import replace
+from functools import partial
 
 import pytest
+from cryptography import x509
 from cryptography.x509 import ocsp as judge
 
-from daemon import loop
+from ca import register
+from ca.issue import new_serial, prepare
+from daemon import ceremony, loop
+from daemon.store import Store
+from support.authorities import prepared
 from support.command_lines import CommandLine, write_config
 from support.processes import free_ports
-from support.responding import asking, hold, rows_of
-
-# As in test_service: a stop may come inside a connect.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning", "ignore:unclosed <socket:ResourceWarning"
-)
+from support.responding import DAY, asking, hold, rows_of
 
 
 @pytest.fixture
@@ -37,9 +39,10 @@ def test_the_service_answers_while_it_runs_and_verify_agrees(lra, stage, monkeyp
     reached, told = threading.Event(), []
     original = loop._wait
 
-    def waiting(*args, **more):
+    def waiting(centre, wake_fd, *, listening):
         reached.set()
-        original(*args, **more)
+        # Without a connection to the mailbox, which a stop could leave half made.
+        original(centre, wake_fd, listening=False)
 
     monkeypatch.setattr(loop, "_wait", waiting)
 
@@ -90,3 +93,25 @@ def test_an_address_that_is_taken_stops_the_service_with_a_sentence(lra):
         answered = lra("run")
     assert answered.code == 2
     assert "http.listen" in answered.err
+
+
+def test_the_responders_address_stands_in_what_an_authority_issues_that_was_made_with_it(
+    tmp_path, clock, capsys, monkeypatch
+):
+    monkeypatch.setattr(ceremony, "establish_authority", partial(ceremony.establish_authority, cost=15))
+    config = write_config(tmp_path)
+    with config.open("a") as file:
+        file.write('\n[ocsp]\nurl = "http://ocsp.lra.example/"\n[http]\nlisten = "systemd"\n')
+    assert CommandLine(config, clock, capsys)("init").code == 0
+    store = Store(f"sqlite:///{tmp_path / 'demo.sqlite'}")
+    with store.reading() as tx:
+        authority = register.authority(tx, "issuing-1")
+    store.close()
+    assert authority.ocsp_url == "http://ocsp.lra.example/"
+    request = prepared().request
+    inside = replace(request, not_before=authority.not_before, not_after=authority.not_before + DAY)
+    ready = prepare(inside, authority, new_serial(os.urandom))
+    access = x509.load_der_x509_certificate(ready.rehearsal).extensions.get_extension_for_class(
+        x509.AuthorityInformationAccess
+    )
+    assert "http://ocsp.lra.example/" in [each.access_location.value for each in access.value]
