@@ -160,8 +160,8 @@ def serve(folder: Path, port: int) -> None:
     made = ResponderSigner(authority, certificate, open_key((folder / "responder.sealed").read_bytes(), b"benchmark"))
     service = Responder(store, lambda: datetime.now(UTC), OcspSettings())
     service.install([made])
-    site = Site([ocsp_room("/", service.answer, lambda: datetime.now(UTC))])
-    server = WebServer(site, [socket.create_server(("127.0.0.1", port), backlog=128)])
+    site = Site([ocsp_room("/ocsp", service.answer, lambda: datetime.now(UTC))])
+    server = WebServer(site, [socket.create_server(("127.0.0.1", port), backlog=128)], quick="/ocsp")
     server.start()
     print("waiting", flush=True)
     sys.stdin.read()
@@ -170,7 +170,7 @@ def serve(folder: Path, port: int) -> None:
 
 def load(port: int, body: bytes, times: int) -> None:
     """The client: prints how many answers a second it got; a process of its own."""
-    head = b"POST / HTTP/1.0\r\nContent-Type: application/ocsp-request\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = b"POST /ocsp HTTP/1.0\r\nContent-Type: application/ocsp-request\r\nContent-Length: %d\r\n\r\n" % len(body)
 
     def ask() -> None:
         for _ in range(times // CONNECTIONS):

@@ -3,9 +3,10 @@
 Does: accepts, reads requests whole, lets the site answer in a few threads, closes what dawdles.
 Trusts: nobody who connects. A web server in front is meant to stand between this and the world.
 Promises: a client that sends or reads slowly, sends too much or rubbish costs a file descriptor for REQUEST_SECONDS and
-nothing else; threads see whole requests only. `stop` returns within two seconds.
-Weak: MOST_CONNECTIONS dawdlers at a time keep others waiting for up to REQUEST_SECONDS; they never hold up the rest of
-the service. TLS is the web server's in front.
+nothing else; requests are looked at whole. `stop` returns within two seconds.
+Weak: OCSP is answered in the loop, so a database that hangs holds up the other rooms too. MOST_CONNECTIONS dawdlers
+at a time keep others waiting for up to REQUEST_SECONDS; they never hold up the rest of the service. TLS is the web
+server's in front.
 """
 
 import logging
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from urllib.parse import urlsplit
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -48,6 +50,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def handle_read(self) -> None:
         """Take what came."""
         super().handle_read()
+        while self.server.quick:
+            self.server.quick.pop().service()
         if self.request is None:
             self._began = None
             return
@@ -70,7 +74,11 @@ def _close_dawdlers(door: BaseWSGIServer, now: float) -> None:
 class WebServer:
     """A server on sockets that listen already; it closes them in the end."""
 
-    def __init__(self, site: Site, sockets: Sequence[socket.socket], *, seconds: int = REQUEST_SECONDS) -> None:
+    def __init__(
+        self, site: Site, sockets: Sequence[socket.socket], *, seconds: int = REQUEST_SECONDS, quick: str = ""
+    ) -> None:
+        """`quick` is the path of what is answered within a millisecond or two, in the loop itself: handing it over to a
+        thread and back would cost as much again."""
         # Their names, so that "queue depth" and socket errors of strangers do not fill the log.
         for name in ("waitress", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -99,8 +107,11 @@ class WebServer:
         for door in doors:
             door.channel_class = _Channel
             door.maintenance = partial(_close_dawdlers, door)
+            door.quick = []
+            door.add_task = partial(self._add_task, door)
         self._trigger = doors[0].trigger
         self._dispatcher = server.task_dispatcher
+        self._quick = quick
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
@@ -114,6 +125,15 @@ class WebServer:
             self._trigger.pull_trigger(self._close)
         self._thread.join(_STOP_SECONDS / 2)
         self._dispatcher.shutdown(timeout=_STOP_SECONDS / 2)
+
+    def _add_task(self, door: BaseWSGIServer, channel: HTTPChannel) -> None:
+        # What was no request has no path.
+        path = str(getattr(channel.requests[0], "path", ""))
+        in_loop = threading.get_ident() == self._thread.ident
+        if in_loop and self._quick and (path == self._quick or path.startswith(f"{self._quick}/")):
+            door.quick.append(channel)
+        else:
+            self._dispatcher.add_task(channel)
 
     def _run(self) -> None:
         wasyncore.loop(timeout=1, map=self._connections, use_poll=True)
@@ -132,7 +152,9 @@ def serving(centre: Centre) -> Iterator[WebServer | None]:
     if not sockets:
         yield None
         return
-    server = WebServer(site_of(centre), sockets)
+    # At the top of a host everything would be quick, the portal too.
+    quick = urlsplit(centre.settings.ocsp.url).path.rstrip("/")
+    server = WebServer(site_of(centre), sockets, quick=quick)
     server.start()
     _log.info("HTTP on port %d", server.port)
     try:

@@ -85,7 +85,7 @@ def rows_of(centre: Centre, profile: str = "ocsp_responder-p256") -> list[regist
 def served(centre: Centre, *, seconds: int = 10) -> Iterator[WebServer]:
     """The centre's site on loopback."""
     reachable = replace(centre, settings=replace(centre.settings, http=HttpSettings(f"127.0.0.1:{free_ports(1)[0]}")))
-    server = WebServer(site_of(reachable), listening(reachable.settings), seconds=seconds)
+    server = WebServer(site_of(reachable), listening(reachable.settings), seconds=seconds, quick="/ocsp")
     server.start()
     try:
         yield server
