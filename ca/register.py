@@ -25,7 +25,7 @@ from ca.issue import Prepared
 from ca.names import Subject
 from ca.profiles import Role
 from ca.rows import CertificateRow, CertificateState, CrlKind, CrlRow, certificate_rows, crl_row, serial_text
-from ca.tables import Instant, authorities, certificates, crls, guards, metadata
+from ca.tables import Instant, authorities, certificates, crls, guards, metadata, still_reserved
 
 __all__ = [
     "CertificateRow",
@@ -99,15 +99,16 @@ def reserve(
     prepared: Prepared,
     *,
     authority: Authority,
-    registration_id: int,
-    case_id: int,
+    registration_id: int | None,
+    case_id: int | None,
     now: datetime,
     lease_until: datetime,
 ) -> None:
     """Enter serial number and to-be-signed bytes before anything is signed (SPEC 3).
 
     The lease is the time within which the certificate must be recorded; afterwards `abandon_expired` takes the serial
-    number. Raises CaError(conflict) when the serial number is known, or the case has a certificate that is reserved
+    number. `registration_id` and `case_id` are None for the certificate of a responder, which belongs to the authority.
+    Raises CaError(conflict) when the serial number is known, or the case has a certificate that is reserved
     or issued; CaError(mismatch) when it was prepared for another authority; ValueError for a lease that is over.
     """
     if lease_until <= now:
@@ -163,9 +164,10 @@ def abandon_expired(conn: Connection, now: datetime) -> list[str]:
     Nobody can say whether such a certificate was signed before the attempt died, so the serial number goes on the CRL
     from `now` on (SPEC 3). It is final: the case takes a new one.
     """
+    # `still_reserved` is the very text of the partial index on leases: the look costs nothing in a large register.
     abandoned = conn.execute(
         update(certificates)
-        .where(certificates.c.state == CertificateState.RESERVED.value, certificates.c.lease_until <= now)
+        .where(still_reserved, certificates.c.lease_until <= now)
         .values(
             state=CertificateState.ABANDONED.value, revoked_at=now, recorded_at=now, reason=Reason.UNSPECIFIED.value
         )

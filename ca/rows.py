@@ -29,12 +29,15 @@ class CrlKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """One certificate of the register; the columns are explained in `ca.tables`. `subject` is the DN by RFC 4514."""
+    """One certificate of the register; the columns are explained in `ca.tables`. `subject` is the DN by RFC 4514.
+
+    `registration_id` and `case_id` are None for a certificate of the authority itself.
+    """
 
     serial: str
     authority_id: str
-    registration_id: int
-    case_id: int
+    registration_id: int | None
+    case_id: int | None
     profile: str
     state: CertificateState
     subject: str = field(repr=False)
@@ -45,6 +48,7 @@ class CertificateRow:
     der: bytes | None = field(repr=False)
     reserved_at: datetime
     lease_until: datetime
+    claimed_at: datetime | None
     issued_at: datetime | None
     revoked_at: datetime | None
     recorded_at: datetime | None

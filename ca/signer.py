@@ -5,20 +5,21 @@ Trusts: the passphrase to be strong (it comes from a systemd credential), this p
 Promises: signs only what passes the lint at that moment and was prepared for this very authority; signs no serial
 number twice; never shows, pickles or returns a key in clear.
 Weak: the key lies in the memory of the process for as long as the signer lives, and Python cannot wipe it. "Once" is
-kept in memory here; across restarts it is the register that refuses a known serial number. An HSM signer (PKCS#11)
-implements `Signer` beside `FileSigner`.
+the token of what was prepared; across processes and restarts it is the register that takes a token in once
+(`ca.claims`) and refuses a known serial number. An HSM signer (PKCS#11) implements `Signer` beside `FileSigner`.
 """
 
 from collections.abc import Callable
-from threading import Lock
 from typing import NoReturn, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority import Authority
 from ca.crl import Plan
@@ -26,6 +27,8 @@ from ca.der import signed
 from ca.errors import CaError, CaErrorKind
 from ca.issue import Prepared, compare, examine
 from ca.keys import KeyKind, PrivateKey, PublicKey, generate, kind_of, signature_algorithm, signature_hash
+from ca.ocsp import ResponsePlan, key_hash
+from ca.ocsp_wire import response
 
 # A sealed key: magic, log2 of scrypt's N, r, p (one octet each), salt, nonce, AES-256-GCM of the PKCS#8 DER. The
 # header up to the nonce is authenticated with it.
@@ -132,7 +135,7 @@ def open_key(blob: bytes, passphrase: bytes) -> CaKey:
 class FileSigner:
     """A signer whose key came from a file and lies in memory. Safe to share between threads."""
 
-    __slots__ = ("_authority", "_key", "_lock", "_used")
+    __slots__ = ("_authority", "_key")
 
     def __init__(self, authority: Authority, key: CaKey) -> None:
         """Raises CaError(key_unavailable) where the key is not the one of the authority's certificate."""
@@ -140,8 +143,6 @@ class FileSigner:
             raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key does not belong to the authority's certificate")
         self._authority = authority
         self._key = key
-        self._lock = Lock()
-        self._used: set[int] = set()
 
     @property
     def authority(self) -> Authority:
@@ -151,15 +152,11 @@ class FileSigner:
     def sign_certificate(self, prepared: Prepared) -> bytes:
         """Sign what was prepared, once, and return the DER certificate.
 
-        The serial number is spent before the key is touched, so that a failure in between spends it too (SPEC 3: a
-        failed attempt never reuses its serial). Raises CaError: mismatch, lint_failed, conflict when this serial
-        number was signed before.
+        The token is spent before the key is touched, so that a failure in between spends it too (SPEC 3: a failed
+        attempt never reuses its serial). Raises CaError: mismatch, lint_failed, conflict when it was spent before.
         """
         examine(prepared, self._authority)
-        with self._lock:
-            if prepared.serial in self._used:
-                raise CaError(CaErrorKind.CONFLICT, "this serial number was signed before")
-            self._used.add(prepared.serial)
+        prepared.token.spend()
         certificate = self._sign(prepared.tbs)
         # A faulty signature can give away an RSA key (Boneh, DeMillo, Lipton 1997): nothing leaves unverified.
         compare(prepared, certificate)
@@ -176,18 +173,72 @@ class FileSigner:
         return der
 
     def _sign(self, tbs: bytes) -> bytes:
-        private, kind = self._key._private, self._key.kind  # noqa: SLF001 — as in seal_key
-        if isinstance(private, rsa.RSAPrivateKey):
-            signature = private.sign(tbs, padding.PKCS1v15(), signature_hash(kind))
-        else:
-            signature = private.sign(tbs, ec.ECDSA(signature_hash(kind)))
-        return signed(tbs, signature_algorithm(kind), signature)
+        return signed(tbs, signature_algorithm(self._key.kind), _sign(self._key, tbs))
 
     def __repr__(self) -> str:
         return f"<FileSigner for {self._authority.id}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signer is not pickled")
+
+
+class ResponderSigner:
+    """Signs OCSP answers with the key of a delegated responder (RFC 6960, 4.2.2.2). Safe to share between threads."""
+
+    def __init__(self, authority: Authority, certificate: x509.Certificate, key: CaKey) -> None:
+        """Raises CaError(key_unavailable) where the key is not the one of the certificate, or the certificate none of
+        a responder of that authority: nobody would believe its answers."""
+        if key.public_key != certificate.public_key():
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key does not belong to the responder's certificate")
+        if not authority.has_issued(certificate) or not _may_answer(certificate):
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "not the certificate of a responder of this authority")
+        self.authority = authority
+        self.certificate = certificate
+        self.der = certificate.public_bytes(Encoding.DER)
+        self.key_hash = key_hash(key.public_key)
+        self.not_before, self.not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        self._key = key
+
+    def sign_response(self, plan: ResponsePlan) -> bytes:
+        """Sign a planned answer and return the whole OCSPResponse. Raises CaError(mismatch) for the plan of another
+        responder, or one that reaches beyond this one's certificate."""
+        if plan.responder != self.der or not self.not_before <= plan.this_update <= plan.next_update <= self.not_after:
+            raise CaError(CaErrorKind.MISMATCH, "the plan is not what this responder was asked to sign")
+        signature = _sign(self._key, plan.tbs)
+        # As for a certificate: a faulty signature can give away an RSA key.
+        _verify(self._key.public_key, signature, plan.tbs, self._key.kind)
+        return response(plan.tbs, signature_algorithm(self._key.kind), signature, self.der)
+
+    def __repr__(self) -> str:
+        return f"<ResponderSigner for {self.authority.id}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer is not pickled")
+
+
+def _may_answer(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage
+
+
+def _sign(key: CaKey, tbs: bytes) -> bytes:
+    private, kind = key._private, key.kind  # noqa: SLF001 — as in seal_key
+    if isinstance(private, rsa.RSAPrivateKey):
+        return private.sign(tbs, padding.PKCS1v15(), signature_hash(kind))
+    return private.sign(tbs, ec.ECDSA(signature_hash(kind)))
+
+
+def _verify(public_key: PublicKey, signature: bytes, tbs: bytes, kind: KeyKind) -> None:
+    try:
+        if isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signature, tbs, padding.PKCS1v15(), signature_hash(kind))
+        else:
+            public_key.verify(signature, tbs, ec.ECDSA(signature_hash(kind)))
+    except InvalidSignature as error:
+        raise CaError(CaErrorKind.MISMATCH, "the signed answer does not verify under the responder's key") from error
 
 
 def _derive(passphrase: bytes, salt: bytes, cost: int) -> bytes:

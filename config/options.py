@@ -127,8 +127,26 @@ class CaSettings:
     profile: str = "subscriber"
     policy_oid: str = ""
     bundle: str = "modern"
+    threads: int = 2
     crl_days: int = 7
     passphrase_credential: str = "ca-passphrase"  # noqa: S105 - the name of a credential, not its value
+
+
+@dataclass(frozen=True, slots=True)
+class OcspSettings:
+    """The OCSP responder. `url` stands in every certificate; without it there is no responder. An answer is valid for
+    `validity_minutes`; `profile` is what the responder's own certificates are made by."""
+
+    url: str = ""
+    profile: str = "ocsp_responder"
+    validity_minutes: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where the service listens for HTTP: `host:port`, `systemd` for the socket that systemd hands over, or nothing."""
+
+    listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +221,8 @@ class Settings:
     forms: FormsSettings = field(default_factory=FormsSettings)
     oauth: OAuthSettings = field(default_factory=OAuthSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    ocsp: OcspSettings = field(default_factory=OcspSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     database_url: str = ""
     credentials_dir: str = ""
 

@@ -21,7 +21,7 @@ from ca.hierarchy import ISSUING_ID, ROOT_ID
 from ca.register import CertificateRow, CertificateState
 from config.settings import load
 
-from . import audit, schema, upkeep
+from . import audit, audit_console, certificate_search, responders, schema, upkeep
 from .audit import Audit
 from .centre import profiles_of
 from .ceremony import public_files
@@ -51,13 +51,12 @@ _NEXT_STEPS: Mapping[tuple[str, str], str] = {
 
 
 def certs(arguments: argparse.Namespace) -> Answer:
-    """Certificates of the register, or those living ones that end within so many days."""
+    """Certificates of the register: all, or those that fit what is searched for."""
     now = arguments.clock()
     with opened(arguments) as (_, store), store.transaction() as tx:
-        if arguments.expiring is None:
-            rows = list(register.every(tx))
-        else:
-            rows = register.expiring(tx, now + timedelta(days=arguments.expiring), after=now)
+        before = None if arguments.expiring is None else now + timedelta(days=arguments.expiring)
+        words = " ".join(arguments.text)
+        rows = list(certificate_search.find(tx, text=words, state=arguments.state, before=before, now=now))
         subscribers = _subscribers(tx)
     lines = [("シリアル番号", "状態", "有効期限", "登録番号", "氏名", "会社")]
     for row in rows:
@@ -150,7 +149,9 @@ def verify(arguments: argparse.Namespace) -> Answer:
             authority = register.authority(tx, name)
             found = check_register(tx, authority=authority, now=now, profiles=profiles_of(settings))
             faults += [f"{name}: {fault}{_NEXT_STEPS.get((name, fault.code), '')}" for fault in found]
+        faults += responders.faults(tx, settings, store, now)
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
+        faults += audit_console.kept_faults(tx, arguments.checkpoint)
         faults += _file_faults(tx, public)
         events = audit.count(tx)
         issued = sum(row.der is not None for row in register.every(tx))
@@ -177,7 +178,7 @@ def _file_faults(tx: Connection, public: Path) -> Iterator[str]:
             yield f"published: {path} is not what the register holds; run `ogis-lra {step}`"
 
 
-def _subscribers(tx: Connection) -> dict[int, str]:
+def _subscribers(tx: Connection) -> Mapping[int | None, str]:
     columns = schema.registrations.c
     return {row["id"]: row["subscriber_id"] for row in every(tx, select(columns.id, columns.subscriber_id))}
 

@@ -21,6 +21,8 @@ GAUGES: Mapping[str, str] = MappingProxyType(
         "junk_listed": "Mails in the junk folder when it was last looked at.",
         "junk_noticed": "Mails in the junk folder that staff were told about, ever.",
         "junk_timestamp_seconds": "When the junk folder was last looked at, as a Unix time.",
+        "audit_events": "Number of the newest event of the audit log when a checkpoint was last kept.",
+        "audit_checkpoint_timestamp_seconds": "When a checkpoint of the audit log was last kept, as a Unix time.",
         "disk_free_bytes": "Room left on the disk of the data directory.",
     }
 )

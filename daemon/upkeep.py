@@ -15,7 +15,21 @@ from sqlalchemy import Connection, select
 from ca import crl, register
 from ca.register import CertificateRow
 
-from . import approval, cases, completion, digest, letters, reach, registrations, reminders, schema, urgent
+from . import (
+    approval,
+    cases,
+    checkpoints,
+    completion,
+    digest,
+    former,
+    letters,
+    reach,
+    registrations,
+    reminders,
+    responders,
+    schema,
+    urgent,
+)
 from .answers import answer
 from .blobs import write_durably
 from .case import CaseKind, Event, State
@@ -53,6 +67,8 @@ def _carry_out(centre: Centre, case_id: int) -> int:
         if case.state not in (State.FULFILLED, State.CLOSED):
             return 0
         due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at and task.due_at <= now]
+        if former.must_wait(tx, centre, case, due, now=now):
+            return 0
         target = registrations.get(tx, case.registration_id) if case.registration_id else None
         result = completion.carry_out(tx, centre, case, due, now=now)
         if target is not None:
@@ -72,7 +88,8 @@ def renew(centre: Centre) -> int:
     with centre.store.transaction() as tx:
         doomed = reach.doomed(tx, now)
         for row in register.expiring(tx, horizon):
-            if row.serial in doomed or not _is_newest(tx, row):
+            # A responder's certificate is nobody's: `responders` renews it.
+            if row.registration_id is None or row.serial in doomed or not _is_newest(tx, row, row.registration_id):
                 continue
             registration = registrations.get(tx, row.registration_id)
             known = one(tx, select(schema.cases.c.id).where(schema.cases.c.renews_serial == row.serial))
@@ -96,8 +113,8 @@ def renew(centre: Centre) -> int:
     return opened
 
 
-def _is_newest(tx: Connection, row: CertificateRow) -> bool:
-    return all(other.not_after <= row.not_after for other in register.live(tx, row.registration_id, row.not_before))
+def _is_newest(tx: Connection, row: CertificateRow, registration_id: int) -> bool:
+    return all(other.not_after <= row.not_after for other in register.live(tx, registration_id, row.not_before))
 
 
 def withdraw_expired(centre: Centre) -> int:
@@ -122,11 +139,13 @@ def _withdraw(centre: Centre, case_id: int) -> int:
 
 _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("due tasks", carry_out_due),
+    ("OCSP responder", responders.look_after),
     ("renewals", renew),
     ("lapsed requests", approval.renew_lapsed),
     ("reminders", reminders.remind),
     ("forms that never came back", withdraw_expired),
     ("forms after urgent revocations", urgent.remind_forms),
+    ("checkpoint", checkpoints.keep),
     ("daily digest", digest.send),
 )
 
