@@ -89,7 +89,7 @@ class Prepared:
     request: IssuanceRequest = field(repr=False)
     authority: Authority = field(repr=False)
     rehearsal: bytes = field(repr=False)
-    token: Token = field(repr=False, compare=False)
+    token: Token = field(default_factory=Token, kw_only=True, repr=False, compare=False)
 
     @property
     def profile(self) -> Profile:
@@ -253,7 +253,7 @@ def _information_access(authority: Authority) -> x509.AuthorityInformationAccess
 def _linted(rehearsal: x509.Certificate, request: IssuanceRequest, authority: Authority, serial: int) -> Prepared:
     _raise_for(lint_certificate(rehearsal, profile=request.profile, authority=authority))
     der = rehearsal.public_bytes(serialization.Encoding.DER)
-    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der, Token())
+    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der)
 
 
 def _raise_for(found: tuple[str, ...]) -> None:

@@ -128,8 +128,9 @@ def test_a_cancellation_is_complete_only_when_staff_have_revoked_there(stage):
     assert case_of(stage, number).state in (State.FULFILLED, State.CLOSED)
     assert certificates(stage)[0][1] != "live"
     assert [row[1] for row in register_of(stage)] == ["closed"]
+    case_id = case_of(stage, number).id
     with stage.centre.store.transaction() as tx:
-        kinds = [record.kind for record in audit.records(tx, case_of(stage, number).id)]
+        kinds = [record.kind for record in audit.records(tx, case_id)]
     assert kinds.index("former_wanted") < kinds.index("former_revoked") < kinds.index("case_done")
     with pytest.raises(ValueError, match="before"):
         report_revoked(stage)
