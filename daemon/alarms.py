@@ -52,7 +52,7 @@ def _tell(centre: Centre, step: str, kind: Kind) -> None:
     subject, meaning = _WORDS[kind]
     key = f"alarm:{kind.value}:{now.astimezone(JST):%Y%m%d}"
     with centre.store.transaction() as tx:
-        if post.was_told(tx, key):
+        if post.told(tx, key):
             return
         _log.error("staff are told: %s (%s)", kind.value, step)
         lines = (meaning, "システム担当者にご連絡ください（ogis-lra check で原因を確認できます）。")

@@ -160,14 +160,6 @@ def is_queued(tx: Connection, key: str) -> bool:
     return one(tx, select(_letters.c.id).where(_letters.c.key == key)) is not None
 
 
-def was_told(tx: Connection, key: str) -> bool:
-    """Whether staff were told under this key already."""
-    return (
-        one(tx, select(_letters.c.id).where(_letters.c.key.startswith(f"staff:{key}:", autoescape=True)).limit(1))
-        is not None
-    )
-
-
 def letter_of_thread(tx: Connection, message_ids: Sequence[str]) -> RowMapping | None:
     """The letter of ours that one of these Message-IDs is (its kind, its case); the newest mentioned decides."""
     for message_id in reversed(message_ids):

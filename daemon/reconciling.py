@@ -61,7 +61,7 @@ def watch(centre: Centre) -> int:
         if now - since < timedelta(minutes=centre.settings.run.silence_minutes):
             return 0
         key = f"mailbox-silent:{since:%Y%m%dT%H%M%S}"
-        if post.was_told(tx, key):
+        if post.told(tx, key):
             return 0
         post.notify(
             tx,

@@ -166,7 +166,7 @@ def _tell(centre: Centre, authority_id: str, current: ResponseSigner | None) -> 
     else:
         meaning = f"{asking}、{current.not_after.astimezone(JST):%Y-%m-%d %H:%M} から応答できなくなります。"
     with centre.store.transaction() as tx:
-        if post.was_told(tx, key):
+        if post.told(tx, key):
             return
         lines = (meaning, "システム担当者にご連絡ください（原因はログにあります。ogis-lra check でも確認できます）。")
         post.notify(tx, centre, key=key, subject="OCSP応答者の証明書を更新できません", lines=lines, now=now)
