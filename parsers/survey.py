@@ -36,14 +36,15 @@ def why_not(raw: bytes) -> str | None:
         return "mail_too_large"
     if len(raw) > MAX_HEADER and _HEADER_END.search(raw, 0, MAX_HEADER + 4) is None:
         return "header_too_long"
+    # A line takes an octet, one that begins a part three: most mails cannot have too many and need no counting.
+    if len(raw) > 3 * MAX_PART_LINES and max(raw.count(b"\n--"), raw.count(b"\r--")) > MAX_PART_LINES:
+        return "too_many_parts"
+    if len(raw) <= _SMALL:
+        return None
     lines = max(raw.count(b"\n"), raw.count(b"\r"))
     if lines > MAX_LINES:
         return "too_many_lines"
-    if max(raw.count(b"\n--"), raw.count(b"\r--")) > MAX_PART_LINES:
-        return "too_many_parts"
-    if len(raw) > _SMALL:
-        return _why_not_its_parts(raw, lines)
-    return None
+    return _why_not_its_parts(raw, lines)
 
 
 def _why_not_its_parts(raw: bytes, lines: int) -> str | None:
