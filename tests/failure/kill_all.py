@@ -163,7 +163,7 @@ def moments_of(places: Sequence[str]) -> dict[tuple[str, int], list[str]]:
 
 
 def random_plans(spent: dict[str, float], memory: Path | None, *, count: int, seed: int) -> Iterator[Plan]:
-    """Kills from outside: one at any moment of each phase, and now and then another while it recovers from that. Every
+    """Kills from outside: one at any moment of each phase, and often another while it recovers from that. Every
     tenth life reads its form anew, in confined children that lose their service."""
     chance = random.Random(seed)
     for number in range(count):
@@ -172,9 +172,10 @@ def random_plans(spent: dict[str, float], memory: Path | None, *, count: int, se
         longest = {phase: spent[phase] * 1.3 for phase in PHASES}
         longest["application"] += 6.0 if fresh else 0.0
         moments: dict[str, tuple[float, ...]] = {phase: (chance.uniform(0, longest[phase]),) for phase in PHASES}
-        if chance.random() < 0.4:
-            # Not a third one: a mail that three stops hit while it was read is set aside for a person, as promised.
-            moments[f"again after {chance.choice(PHASES)}"] = (chance.uniform(0, 0.5),)
+        for phase in PHASES:
+            if chance.random() < 0.6:
+                # Not a third one: a mail that three stops hit while it was read is set aside for a person, as promised.
+                moments[f"again after {phase}"] = (chance.uniform(0, longest[phase]),)
         yield Plan(moments=moments, memory=None if fresh else memory)
 
 
@@ -236,7 +237,7 @@ def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: 
         with spawn.Pool(jobs, _begin, (str(folder), server, first.end)) as pool:
             for batch in range(MOST_BATCHES):
                 # A moment may lie behind the end of a phase and kill nobody; then there is another batch.
-                lives = -(-max(left, 0) // len(PHASES))
+                lives = -(-max(left, 0) // (len(PHASES) + 1))
                 moments = random_plans(spent, first.memory, count=lives, seed=seed + len(former) + batch)
                 orders = _mixed(orders, [("moment", plan) for plan in moments])
                 for outcome in pool.imap_unordered(_play, orders):
