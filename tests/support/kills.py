@@ -119,6 +119,11 @@ class Running:
         lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
 
+    def cpu(self) -> float:
+        """Seconds of processor time that the process has spent, without its children (proc(5))."""
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def limit_files(self, octets: int) -> None:
         """No file of the process may grow beyond so many octets (setrlimit(2)); Python ignores the signal for it."""
         resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (octets, resource.RLIM_INFINITY))
