@@ -284,7 +284,7 @@ def _told(rows: list[dict[str, Any]], seed: int, remarks: Sequence[str]) -> str:
         "for octet, register, CRL and audit chain in order, the mailbox empty, no key left in the vault. A life is killed",
         "once in each of its phases and recovers in between; each kill answers for one repetition at most. A place is",
         "right before or right after a call; right after one call and right before the next is one moment of the life, at",
-        "which the world is the same, so each moment was killed before the second place of any was.",
+        "which the world is the same, so in each phase every moment is killed before the second place of any.",
         "",
         f"- day: {datetime.now(UTC):%Y-%m-%d}",
         f"- machine: {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
