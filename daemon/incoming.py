@@ -12,8 +12,9 @@ from datetime import datetime
 BATCH_BYTES = 16 * 1024 * 1024
 """Octets of mail asked for in one command. The answer is held in memory about three times over."""
 
-BATCH_MAILS = 20
-"""Mails asked for in one command: beyond this the round trips no longer cost anything."""
+BATCH_MAILS = 40
+"""Mails asked for in one command and stored together: beyond this neither the round trips nor the waits for the disk
+that a batch shares (`blobs.put_many`) cost anything, and a stop of the service need not wait for more."""
 
 BATCH_UIDS = 500
 """UIDs named in one command: at most 5500 octets, below the 8192 that RFC 7162 section 4 asks clients to keep to."""
@@ -76,5 +77,7 @@ def batches(uids: Sequence[int], sizes: dict[int, int]) -> Iterator[list[int]]:
 def is_stand_in(raw: bytes) -> bool:
     """Whether these are not the mail but Exchange's note that it could not be converted."""
     beginning = raw[:_STAND_IN_BYTES]
+    if b"imap4 protocol failed" not in beginning.lower():
+        return False  # as good as always, and much faster than the expression
     header = re.split(rb"\r?\n\r?\n", beginning, maxsplit=1)[0]
     return _STAND_IN.search(beginning) is not None and _RECEIVED.search(header) is None

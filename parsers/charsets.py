@@ -84,6 +84,8 @@ def decode(data: bytes, label: str | None = None) -> Decoded:
     The order of the look: JIS escape sequences, strict UTF-8, Windows-31J, EUC-JP. Where no set reads all of it, the
     label (or UTF-8) is kept with U+FFFD for what is broken, and `damaged` is set. Never raises.
     """
+    if label is None and b"\x1b" not in data and data.isascii():
+        return Decoded(data.decode("ascii"), "utf-8", damaged=False)  # nearly every header field
     charset = canonical(label)
     if _JIS_ESCAPE.search(data) and (charset is None or not charset.startswith(("utf-16", "utf-32", "iso-2022", "hz"))):
         # Escape sequences beat every other label: no other set gives them a meaning.

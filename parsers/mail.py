@@ -27,6 +27,8 @@ from parsers.headers import Address, AddressList
 
 __all__ = ["Address", "Attachment", "DocumentKind", "Hop", "Mail", "documents", "explain", "kind_of", "open_mail"]
 
+_LIBRARY_LOG, _SILENT = logging.getLogger("mailparser"), logging.CRITICAL + 1
+
 # Far more than any server chain writes; a longer header is reported and its rest not kept for look-ups.
 MAX_FIELDS = 1000
 
@@ -144,7 +146,8 @@ def _open(raw: bytes) -> tuple[Message | None, tuple[Hop, ...], list[str]]:
     if costly := survey.why_not(raw):
         return None, (), [costly]
     # Its log lines quote headers, which are personal data; the defects it finds are in the result.
-    logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
+    if _LIBRARY_LOG.level != _SILENT:  # setting it anew would make every logger forget what it worked out
+        _LIBRARY_LOG.setLevel(_SILENT)
     try:
         opened = mailparser.parse_from_bytes(raw)
         # Only the names of the defects: their texts quote the header.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from parsers.attachments import Attachment, DocumentKind, kind_of
 from parsers.mail import Mail, open_mail
+from parsers.parts import whole_mail
 
 # A report returns one mail; a chain of forwards some more. Bounds the time, not what anybody does.
 _MOST_OPENED = 20
@@ -114,7 +115,7 @@ def _readable(attachment: Attachment) -> str:
 
 def _mails_inside(mail: Mail) -> Iterator[Mail]:
     """Every mail that a mail encloses or quotes with its header, and those inside them."""
-    waiting, opened = [(mail, 0)], 0
+    waiting, opened, known = [(mail, 0)], 0, set[bytes]()
     while waiting:
         outer, depth = waiting.pop(0)
         if depth == _DEEPEST:
@@ -122,6 +123,9 @@ def _mails_inside(mail: Mail) -> Iterator[Mail]:
         for raw in _enclosed(outer):
             if opened == _MOST_OPENED:
                 return
+            if raw in known:
+                continue
+            known.add(raw)
             opened += 1
             inner = open_mail(raw)
             yield inner
@@ -136,6 +140,8 @@ def _enclosed(mail: Mail) -> Iterator[bytes]:
         left -= min(len(attachment.data), _LARGEST_COPY)
         whole = attachment.content_type in ("message/rfc822", "message/global", "text/rfc822-headers")
         whole = whole or attachment.content_type.startswith("message/global-headers")
+        if attachment == whole_mail(attachment.data):
+            continue  # the mail itself, kept because it is too much: opened again it would say the same
         if whole or attachment.name.lower().endswith(".eml"):
             yield attachment.data[:_LARGEST_COPY]
         elif attachment.content_type.startswith("text/") and (quoted := _embedded(_readable(attachment))):

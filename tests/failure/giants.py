@@ -102,6 +102,7 @@ class Told:
     octets: int
     answered: float
     whole: float
+    cpu: float
     before: int
     most: int
     outcome: str
@@ -114,7 +115,7 @@ def play(life: KilledLife, name: str, mail: bytes) -> Told:
     """One giant and, behind it, an ordinary application."""
     life.work("start")
     assert life.running is not None
-    before = life.running.memory()
+    before, spent = life.running.memory(), life.running.cpu()
     life.server.append(CENTRE, mail)
     life.apply()
     life.server.settle()
@@ -123,7 +124,7 @@ def play(life: KilledLife, name: str, mail: bytes) -> Told:
     began = time.monotonic()
     life.work("giant")
     whole = time.monotonic() - began
-    most = life.running.memory(most=True)
+    most, spent = life.running.memory(most=True), life.running.cpu() - spent
     with closing(sqlite3.connect(life.folder / "demo.sqlite")) as database:
         rows = database.execute("SELECT size, state, outcome, folder FROM mails ORDER BY id").fetchall()
         (case,) = database.execute("SELECT state FROM cases ORDER BY id DESC LIMIT 1").fetchone()
@@ -134,6 +135,7 @@ def play(life: KilledLife, name: str, mail: bytes) -> Told:
         len(mail),
         arrived.get(AOZORA, float("inf")) - began,
         whole,
+        spent,
         before,
         most,
         f"{giant[1]}, {giant[2] or 'no outcome'}, {giant[3]}" if giant else "not in the ledger",
@@ -163,10 +165,10 @@ def main() -> int:
         ),
         "",
         (
-            "| mail | octets | ordinary application answered after (s) | all done after (s) | service RSS before (MB) |"
-            " most (MB) | became of it | letters to sender | letters to staff | ordinary application |"
+            "| mail | octets | ordinary application answered after (s) | all done after (s) | of it processor time of the service (s) |"
+            " service RSS before (MB) | most (MB) | became of it | letters to sender | letters to staff | ordinary application |"
         ),
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     with Zygote() as zygote:
         for name, (make, full, small) in GIANTS.items():
@@ -188,7 +190,7 @@ def main() -> int:
                         continue
                     lines.append(
                         f"| {told.name} | {told.octets} | {told.answered:.1f} | {told.whole:.1f} |"
-                        f" {told.before >> 20} | {told.most >> 20} | {told.outcome} | {told.to_sender} | {told.to_staff} |"
+                        f" {told.cpu:.1f} | {told.before >> 20} | {told.most >> 20} | {told.outcome} | {told.to_sender} | {told.to_staff} |"
                         f" {told.application} |"
                     )
                     print(lines[-1], flush=True)

@@ -5,8 +5,9 @@ counts its places, then plays lives until each place has killed a service once, 
 line of the notes, written as it ends, so that a run that was broken off has told what it knows and goes on from there.
 `--report docs/soak/kills.md NOTES…` writes the report from such notes.
 
-A life carries up to three kills, in phases between which the service has recovered and come to rest; what a life may
-leave behind grows with its kills and is otherwise that of the undisturbed life.
+A life carries one kill in each phase, and the service has recovered and come to rest before the next: never three on
+one mail. What a life may leave behind grows with its kills and is otherwise that of the undisturbed life. Whether a
+place killed is told by the service itself as its last word; places that did not kill are tried again, alone.
 """
 
 import argparse
@@ -16,13 +17,16 @@ import multiprocessing.util
 import os
 import platform
 import random
+import re
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -32,6 +36,11 @@ from typing import Any
 from support.centres import Centres
 from support.kills import PHASES, WORLDS, KilledLife, Plan, Zygote, close_worlds, life_of
 from support.stops import End, register_hanako
+
+_FILES = re.compile(r"\b(create|fsync|rename|unlink|mkdir|reading|reader)\b")
+
+
+MOST_BATCHES, MOST_TRIES = 20, 3
 
 
 @dataclass
@@ -113,32 +122,60 @@ def _difference(end: End, expected: End | None) -> str:
     return "; ".join(parts) or "order"
 
 
-def plans_of(places: Sequence[str], memory: Path | None) -> list[Plan]:
-    """So many lives that every place kills once: an early kill goes with a late one, the service rests in between."""
-    counts = Counter(place.partition(":")[0] for place in places)
-    numbers = {phase: range(1, counts[phase] + 1) for phase in PHASES}
-    late = [(phase, number) for phase in ("approval", "password") for number in numbers[phase]]
-    rows = zip_longest(
-        [("start", number) for number in numbers["start"]],
-        [("application", number) for number in numbers["application"]],
-        late,
-    )
-    return [Plan(dict(filter(None, row)), memory=memory) for row in rows]
+def plans_of(
+    places: Sequence[str], memory: Path | None, *, struck: AbstractSet[str] = frozenset(), chance: random.Random
+) -> list[Plan]:
+    """So many lives that every place of PHASES that was not yet `struck` kills once, with one kill in each phase.
+
+    Each moment of the life comes first, in chance order: the moment after one call is also the one before the next, and
+    the world is the same at both. Only then comes the other place of each such pair.
+    """
+    seen = {moment for moment, place in moments_of(places).items() if struck & set(place)}
+    queues: dict[str, list[str]] = {}
+    for phase in PHASES:
+        first, second = [], []
+        for moment, both in moments_of(places).items():
+            if moment[0] == phase:
+                left = [place for place in chance.sample(both, len(both)) if place not in struck]
+                first += left[: moment not in seen]
+                second += left[moment not in seen :]
+        queues[phase] = chance.sample(first, len(first)) + chance.sample(second, len(second))
+    rows = zip_longest(*queues.values())
+    return [Plan(dict(place.split(": ", 1) for place in row if place), memory=memory) for row in rows]
+
+
+def moments_of(places: Sequence[str]) -> dict[tuple[str, int], list[str]]:
+    """The places by the moments of the life: right after one call and right before the next are one moment.
+
+    Not where either has to do with a file, since files are also written between the calls that are places.
+    """
+    found: dict[tuple[str, int], list[str]] = {}
+    number, last = 0, ""
+    for place in places:
+        phase, _, label = place.partition(": ")
+        if phase not in PHASES:
+            continue
+        same = last.startswith(f"{phase}: after") and label.startswith("before") and not _FILES.search(last + label)
+        number += not same
+        found.setdefault((phase, number), []).append(place)
+        last = place
+    return found
 
 
 def random_plans(spent: dict[str, float], memory: Path | None, *, count: int, seed: int) -> Iterator[Plan]:
-    """Kills from outside: one or two moments anywhere in the life, also while it recovers. Every tenth life reads its
-    form anew, in confined children that lose their service."""
+    """Kills from outside: one at any moment of each phase, and often another while it recovers from that. Every
+    tenth life reads its form anew, in confined children that lose their service."""
     chance = random.Random(seed)
     for number in range(count):
-        moments: dict[str, tuple[float, ...]] = {}
-        phase = chance.choices(PHASES, [spent[each] for each in PHASES])[0]
         fresh = number % 10 == 9
-        longest = spent[phase] * 1.05 + (6.0 if fresh and phase == "application" else 0.0)
-        moments[phase] = (chance.uniform(0, longest),)
-        if chance.random() < 0.4:
-            # Not a third one: a mail that three stops hit while it was read is set aside for a person, as promised.
-            moments["again"] = (chance.uniform(0, 0.5),)
+        # The phases of another life may take longer than those that were timed.
+        longest = {phase: spent[phase] * 1.3 for phase in PHASES}
+        longest["application"] += 6.0 if fresh else 0.0
+        moments: dict[str, tuple[float, ...]] = {phase: (chance.uniform(0, longest[phase]),) for phase in PHASES}
+        for phase in PHASES:
+            if chance.random() < 0.6:
+                # Not a third one: a mail that three stops hit while it was read is set aside for a person, as promised.
+                moments[f"again after {phase}"] = (chance.uniform(0, longest[phase]),)
         yield Plan(moments=moments, memory=None if fresh else memory)
 
 
@@ -184,33 +221,34 @@ def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: 
         if counted.faults:
             print(f"the undisturbed life is not in order: {counted.faults}", file=sys.stderr)
             return 1
-        spent = {phase: min(outcome.spent[phase] for outcome in timed) for phase in PHASES}
+        spent = {phase: statistics.median(outcome.spent[phase] for outcome in timed) for phase in PHASES}
         chance = random.Random(f"{seed}{len(former)}")
-        numbered = _numbered(counted.places)
-        wanted = {each for each in numbered if each[0] in PHASES}
-        wanted -= set().union(*(_struck(outcome, numbered) for outcome in former))
+        wanted = {place for place in counted.places if place.partition(":")[0] in PHASES}
+        known = set().union(*(outcome.kills for outcome in former))
         left = random_kills - sum(map(_moments, former))
-        plans = [plan for plan in plans_of(counted.places, first.memory) if wanted & set(plan.kills.items())]
+        plans = plans_of(counted.places, first.memory, struck=known, chance=chance)
         if most_places:
-            plans = chance.sample(plans, min(most_places, len(plans)))
-            wanted = {each for plan in plans for each in plan.kills.items()}
+            plans = plans[:most_places]
+            wanted = {f"{phase}: {place}" for plan in plans for phase, place in plan.kills.items()}
+        wanted -= known
         orders = [("place", plan) for plan in plans]
         bad = 0
         spawn = multiprocessing.get_context("spawn")
         with spawn.Pool(jobs, _begin, (str(folder), server, first.end)) as pool:
-            for batch in range(20):
+            for batch in range(MOST_BATCHES):
                 # A moment may lie behind the end of a phase and kill nobody; then there is another batch.
-                moments = random_plans(spent, first.memory, count=max(left, 0), seed=seed + len(former) + batch)
-                orders += [("moment", plan) for plan in moments]
-                chance.shuffle(orders)
+                lives = -(-max(left, 0) // (len(PHASES) + 1))
+                moments = random_plans(spent, first.memory, count=lives, seed=seed + len(former) + batch)
+                orders = _mixed(orders, [("moment", plan) for plan in moments])
                 for outcome in pool.imap_unordered(_play, orders):
                     note(outcome)
                     bad += bool(outcome.faults)
-                    wanted -= _struck(outcome, numbered)
+                    wanted -= set(outcome.kills)
                     left -= _moments(outcome)
                     if time.monotonic() > deadline:
                         return bad
-                orders = [("place", Plan(dict([each]), memory=first.memory)) for each in sorted(wanted)]
+                again = sorted(wanted) if batch < MOST_TRIES else []
+                orders = [("place", Plan(dict([place.split(": ", 1)]), memory=first.memory)) for place in again]
                 if left <= 0 and not orders:
                     break
     if not bad:
@@ -218,25 +256,14 @@ def run(server: str, notes: Path, *, jobs: int, most_places: int, random_kills: 
     return bad
 
 
+def _mixed(some: list[Any], others: list[Any]) -> list[Any]:
+    """Both, each in its order, spread evenly: a run that is broken off has done its share of either."""
+    spread = [(index / len(each), each is others, order) for each in (some, others) for index, order in enumerate(each)]
+    return [order for _, _, order in sorted(spread, key=lambda each: each[:2])]
+
+
 def _moments(outcome: Outcome) -> int:
     return sum(kill.endswith("from outside") for kill in outcome.kills)
-
-
-def _numbered(places: Sequence[str]) -> dict[tuple[str, int], str]:
-    """The places of an undisturbed life by phase and number."""
-    passed: Counter[str] = Counter()
-    numbered = {}
-    for place in places:
-        phase = place.partition(":")[0]
-        passed[phase] += 1
-        numbered[phase, passed[phase]] = place
-    return numbered
-
-
-def _struck(outcome: Outcome, numbered: dict[tuple[str, int], str]) -> set[tuple[str, int]]:
-    """The places at which this life was killed, where they were what they are in the undisturbed life."""
-    planned = {(phase, number) for phase, number in outcome.plan["kills"].items()}
-    return {each for each in planned if numbered.get(each) in outcome.kills}
 
 
 def report(target: Path, notes: Sequence[Path], seed: int, remarks: Sequence[str]) -> None:
@@ -254,42 +281,62 @@ def _told(rows: list[dict[str, Any]], seed: int, remarks: Sequence[str]) -> str:
         "with the revocation of the old certificate, while the service is ended by SIGKILL at every commit and outward",
         "call it makes, right before and right after, and at random moments. What is held against it after each life:",
         "every application carried out, one certificate, every letter there, repeated at most once a kill and then octet",
-        "for octet, register, CRL and audit chain in order, the mailbox empty, no key left in the vault.",
+        "for octet, register, CRL and audit chain in order, the mailbox empty, no key left in the vault. A life is killed",
+        "once in each of its phases and recovers in between; each kill answers for one repetition at most. A place is",
+        "right before or right after a call; right after one call and right before the next is one moment of the life, at",
+        "which the world is the same, so in each phase every moment is killed before the second place of any.",
         "",
         f"- day: {datetime.now(UTC):%Y-%m-%d}",
         f"- machine: {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
         f"- seed of the random moments: {seed}",
         "",
         (
-            "| server | places of the life | places that killed | kills at random moments | lives | kills in all |"
-            " repeated letters | serials abandoned | lives not in order |"
+            "| server | places of the life | of them killed | moments of the life | of them killed |"
+            " kills at random moments | lives | kills in all | repeated letters | serials abandoned | lives not in order |"
         ),
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for server in sorted({row["server"] for row in rows}):
-        own = [row for row in rows if row["server"] == server]
-        counted = next((row for row in own if row["kind"] == "undisturbed"), None)
-        places = Counter(place.partition(":")[0] for place in counted["places"]) if counted else Counter()
-        total = sum(places[phase] for phase in PHASES)
-        numbered = _numbered(counted["places"]) if counted else {}
-        struck = set().union(*(_struck(Outcome(**row), numbered) for row in own if row["kind"] == "place"))
-        moments = sum(_moments(Outcome(**row)) for row in own)
-        lives = [row for row in own if row["kind"] in ("place", "moment")]
+    servers = sorted({row["server"] for row in rows})
+    for server in servers:
+        own = [Outcome(**row) for row in rows if row["server"] == server]
+        places = _places(own)
+        hit = set(places) & {kill for life in own for kill in life.kills}
+        moments = moments_of(places).values()
+        lives = [life for life in own if life.kind in ("place", "moment")]
         lines.append(
-            f"| {server} | {total} | {len(struck)} | {moments} | {len(lives)} | {sum(len(r['kills']) for r in lives)} |"
-            f" {sum(r['repeated'] for r in lives)} | {sum(r['abandoned'] for r in lives)} |"
-            f" {sum(bool(r['faults']) for r in lives)} |"
+            f"| {server} | {len(places)} | {len(hit)} | {len(moments)} | {sum(bool(hit & set(each)) for each in moments)} |"
+            f" {sum(map(_moments, own))} | {len(lives)} | {sum(len(life.kills) for life in lives)} |"
+            f" {sum(life.repeated for life in lives)} | {sum(life.abandoned for life in lives)} |"
+            f" {sum(bool(life.faults) for life in lives)} |"
         )
-    lines += ["", "## Places, by what they are", "", "| server | what | times |", "|---|---|---|"]
-    for row in rows:
-        if row["kind"] == "undisturbed":
-            kinds = Counter(place.partition(": ")[2] for place in row["places"] if place.partition(":")[0] in PHASES)
-            lines += [f"| {row['server']} | {kind} | {count} |" for kind, count in sorted(kinds.items())]
+    lines += [
+        "",
+        "## Places, by what they are",
+        "",
+        "| server | what | in the life | of them killed |",
+        "|---|---|---|---|",
+    ]
+    for server in servers:
+        own = [Outcome(**row) for row in rows if row["server"] == server]
+        kills = {kill for life in own for kill in life.kills}
+        there = Counter(map(_kind, _places(own)))
+        struck = Counter(_kind(place) for place in _places(own) if place in kills)
+        lines += [f"| {server} | {kind} | {count} | {struck[kind]} |" for kind, count in sorted(there.items())]
     bad = [row for row in rows if row["faults"]]
     lines += ["", "## Lives that were not in order", ""]
     lines += [f"- {row['server']}, {row['plan']}: {'; '.join(row['faults'])}" for row in bad] or ["None."]
     lines += ["", "## Remarks", "", *(f"- {remark}" for remark in remarks)] if remarks else []
     return "\n".join(lines) + "\n"
+
+
+def _places(lives: Sequence[Outcome]) -> list[str]:
+    """The places of the undisturbed life that count."""
+    counted = next((life for life in lives if life.kind == "undisturbed"), None)
+    return [place for place in counted.places if place.partition(":")[0] in PHASES] if counted else []
+
+
+def _kind(place: str) -> str:
+    return place.partition(": ")[2].partition(" #")[0]
 
 
 def main() -> int:

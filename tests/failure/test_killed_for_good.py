@@ -12,8 +12,8 @@ from failure.kill_all import Theatre, plans_of, random_plans
 from support.kills import PHASES, WORLDS, Plan
 
 SEED = 4
-PLACES = {"embedded": 6, "dovecot-postfix": 3}
-MOMENTS = {"embedded": 4, "dovecot-postfix": 2}
+PLACES = {"embedded": 4, "dovecot-postfix": 2}
+MOMENTS = {"embedded": 2, "dovecot-postfix": 1}
 
 
 @pytest.fixture(scope="module", params=sorted(WORLDS))
@@ -33,8 +33,8 @@ def undisturbed(theatre):
 
 
 def test_a_kill_at_a_commit_or_an_outward_call_loses_nothing_and_doubles_nothing(theatre, undisturbed):
-    plans = random.Random(SEED).sample(plans_of(undisturbed.places, theatre.memory), PLACES[theatre.server])
-    for plan in plans:
+    plans = plans_of(undisturbed.places, theatre.memory, chance=random.Random(SEED))
+    for plan in plans[: PLACES[theatre.server]]:
         outcome = theatre.play("place", plan)
         assert outcome.faults == [], plan
         assert len(outcome.kills) >= 1

@@ -334,3 +334,26 @@ def test_hundreds_of_texts_are_not_all_looked_into():
     marks(mail)
     passwords(mail)
     assert time.process_time() - start < 20
+
+
+def test_a_mail_that_is_too_much_is_not_opened_once_more_from_inside_itself(monkeypatch):
+    opened = []
+    monkeypatch.setattr("parsers.returned.open_mail", lambda raw: opened.append(raw) or open_mail(raw))
+    part = b"--O\r\nContent-Type: application/x-y; name=a.bin\r\n\r\nx\r\n"
+    head = b'From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="O"\r\n\r\n'
+    last = f"--O\r\nContent-Type: text/plain\r\n\r\n{SECRET}\r\n--O--\r\n".encode()
+    mail = open_mail(head + part * 600 + last)
+    assert "too_many_parts" in mail.defects
+    assert SECRET in passwords(mail)  # in what was not taken apart
+    assert opened == []
+
+
+def test_the_same_mail_enclosed_often_is_opened_once(monkeypatch):
+    opened = []
+    monkeypatch.setattr("parsers.returned.open_mail", lambda raw: opened.append(raw) or open_mail(raw))
+    inside = base64.encodebytes(letter("a")).replace(b"\n", b"\r\n")
+    part = b"--O\r\nContent-Type: text/plain; name=x.eml\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inside
+    head = b'From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="O"\r\n\r\n'
+    mail = open_mail(head + part * 3 + b"--O--\r\n")
+    passwords(mail)
+    assert len(opened) == len(set(opened))

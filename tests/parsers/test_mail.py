@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parsers.mail import Address, DocumentKind, Hop, Mail, documents, explain, kind_of, open_mail
 from parsers.parts import MAX_DEPTH, MAX_PARTS
+from parsers.survey import MAX_BOUNDARIES
 from support.letters_in import (
     PDF,
     STAFF,
@@ -352,9 +353,29 @@ def test_nesting_without_end_leaves_the_header_and_the_whole_mail():
     raw = header([("From", STAFF), ("Subject", "x")]) + body
     mail = open_mail(raw)
     assert mail.senders == (Address("", STAFF),)
-    assert {"mail_parser_failed_MailParserRecursionError", "structure_unreadable"} <= set(mail.defects)
+    assert {"nested_too_deeply", "structure_unreadable"} <= set(mail.defects)
     assert [a.data for a in mail.attachments] == [raw]
     assert documents(mail) == ()
+
+
+def test_nesting_that_is_dear_is_seen_before_a_parser_walks_into_it(monkeypatch):
+    walked = []
+    monkeypatch.setattr("mailparser.parse_from_bytes", lambda raw: walked.append(len(raw)) or mailparser.MailParser())
+    levels = MAX_BOUNDARIES + 1
+    body = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(levels))
+    raw = header([("From", STAFF), ("Subject", "x")]) + body
+    assert "nested_too_deeply" in open_mail(raw).defects
+    assert walked == []
+    open_mail(raw.replace(b"boundary=b1\r", b"\r"))
+    assert len(walked) == 1
+
+
+def test_mails_in_mails_without_end_leave_the_header_and_the_whole_mail():
+    raw = header([("From", STAFF), ("Subject", "x")]) + b"Content-Type: message/rfc822\r\n\r\n" * 5000
+    mail = open_mail(raw)
+    assert mail.senders == (Address("", STAFF),)
+    assert {"mail_parser_failed_MailParserRecursionError", "structure_unreadable"} <= set(mail.defects)
+    assert [a.data for a in mail.attachments] == [raw]
 
 
 def test_a_parameter_that_breaks_the_standard_library_loses_nothing():

@@ -1,7 +1,9 @@
 """Every place where a stop may matter, in a real process: commits, commands to servers, changes of files, signatures.
 
 `lay` wraps the functions through which the program reaches the world and calls `touch(label)` right before and right
-after each. They lie below the program's own code, so that a call nobody thought of is a place too.
+after each. They lie below the program's own code, so that a call nobody thought of is a place too. A commit is named by
+the tables it changes, a command by its verb: a place is found again in another life by its label and by how often
+the label came before, although that life may look into its mailbox once more or once less.
 """
 
 import imaplib
@@ -45,6 +47,26 @@ def _constant(label: str) -> Name:
     return lambda *_args, **_kwargs: label
 
 
+_written: set[str] = set()
+"""The tables that the open transaction has changed; the service has one at a time."""
+
+
+def _note_written(_self: Any, _cursor: Any, statement: str, *_args: Any, **_kwargs: Any) -> None:
+    match statement.split(None, 3):
+        case ["INSERT" | "DELETE", _, table, *_] | ["UPDATE", table, *_]:
+            _written.add(table)
+
+
+def _forget_written(*_args: Any, **_kwargs: Any) -> None:
+    _written.clear()
+
+
+def _commit(*_args: Any, **_kwargs: Any) -> str:
+    label = f"COMMIT of {', '.join(sorted(_written)) or 'nothing'}"
+    _written.clear()
+    return label
+
+
 def _verb(line: bytes, *, tagged: bool) -> str:
     """The command of a line, never its words: they may be a password or a letter."""
     words = line.split(None, 3)
@@ -83,7 +105,10 @@ def _created(path: Any, flags: int, *_args: Any, **_kwargs: Any) -> str | None:
 
 
 _PLACES: tuple[tuple[Any, str, Name], ...] = (
-    (DefaultDialect, "do_commit", _constant("COMMIT")),
+    (DefaultDialect, "do_execute", _note_written),
+    (DefaultDialect, "do_executemany", _note_written),
+    (DefaultDialect, "do_rollback", _forget_written),
+    (DefaultDialect, "do_commit", _commit),
     (socket, "create_connection", _constant("connect")),
     (ssl.SSLContext, "wrap_socket", _constant("TLS")),
     (imaplib.IMAP4, "send", _imap),

@@ -6,8 +6,8 @@ folder, with its own connections, clock and confined readers; it is ended by SIG
 told, or from outside at any moment.
 
 It speaks with the test through two pipes. In come lines `go PHASE` (work until nothing is left to do) and `stop`; out
-go `quiet PHASE`, `at PHASE: LABEL` for every place it passes when it is to count them, `killed PHASE: LABEL` as its last
-word, and `stopped`. Between `quiet` and `go` it listens to the mailbox by IDLE, as ever.
+go `quiet PHASE`, `at PHASE: PLACE` for every place it passes when it is to count them, `killed PHASE: PLACE` as its last
+word, and `stopped`. A PLACE is a label of `support.kill_points` and the how manieth of this label in its phase it is. Between `quiet` and `go` it listens to the mailbox by IDLE, as ever.
 """
 
 import gc
@@ -21,6 +21,7 @@ import socket
 import struct
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -43,13 +44,13 @@ CLOCK = struct.Struct("<d")
 
 @dataclass
 class Wanted:
-    """One service that the test asks for. `kills` names, for each phase, the place (counted from 1) to die at."""
+    """One service that the test asks for. `kills` names, for each phase, the place to die at."""
 
     folder: str
     server: dict[str, Any]
     clock: str
     log: str
-    kills: dict[str, int]
+    kills: dict[str, str]
     counting: bool = False
     memory: str | None = None
     jumps: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -109,7 +110,8 @@ class Service:
 
     def __init__(self, wanted: Wanted, line: Line, keys: Any) -> None:
         self.wanted, self.line, self.keys = wanted, line, keys
-        self.phase, self.passed, self.readings = wanted.phase, 0, 0
+        self.phase, self.readings = wanted.phase, 0
+        self.passed: Counter[str] = Counter()
         self.stopping = threading.Event()
         self._clock = os.open(wanted.clock, os.O_RDONLY)
 
@@ -120,11 +122,12 @@ class Service:
         return datetime.fromtimestamp(time + (seconds if self.readings >= since else 0.0), UTC)
 
     def touch(self, label: str) -> None:
-        self.passed += 1
+        self.passed[label] += 1
+        place = f"{label} #{self.passed[label]}"
         if self.wanted.counting:
-            self.line.say(f"at {self.phase}: {label}")
-        if self.wanted.kills.get(self.phase) == self.passed:
-            self.line.say(f"killed {self.phase}: {label}")
+            self.line.say(f"at {self.phase}: {place}")
+        if self.wanted.kills.get(self.phase) == place:
+            self.line.say(f"killed {self.phase}: {place}")
             os.kill(os.getpid(), signal.SIGKILL)
 
     def live(self) -> None:
@@ -136,7 +139,8 @@ class Service:
             verb, _, phase = self.line.hear().partition(" ")
             if verb == "stop":
                 self.stopping.set()
-            self.phase, self.passed, self.readings = phase, 0, 0
+            self.phase, self.readings = phase, 0
+            self.passed.clear()
 
         loop._wait = wait
         kill_points.lay(self.touch)

@@ -33,7 +33,8 @@ from daemon.demo.story import AOZORA
 from support.centres import PEOPLE, START, Centres, form
 from support.killed_service import CLOCK, Wanted
 from support.real_servers import RealMailServer
-from support.stops import End, abandoned_of, count_letters, end_of, faults_of, repeated_of
+from support.repetitions import unexplained
+from support.stops import End, abandoned_of, count_letters, end_of, faults_of, message_id_of, repeated_of
 
 TESTS = Path(__file__).parents[1]
 PATIENCE = 120.0
@@ -117,6 +118,11 @@ class Running:
         name = "VmHWM:" if most else "VmRSS:"
         lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
+
+    def cpu(self) -> float:
+        """Seconds of processor time that the process has spent, without its children (proc(5))."""
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def limit_files(self, octets: int) -> None:
         """No file of the process may grow beyond so many octets (setrlimit(2)); Python ignores the signal for it."""
@@ -242,9 +248,12 @@ WORLDS: dict[str, Callable[[Clock], Any]] = {each.name: each for each in (Embedd
 
 @dataclass
 class Plan:
-    """Where and when the service is to die: at its n-th place in a phase, or so many seconds into one."""
+    """Where and when the service is to die: at a place of a phase, or so many seconds into one.
 
-    kills: dict[str, int] = field(default_factory=dict)
+    A moment of the phase `again after PHASE` is one of the recovery from the kill in that phase.
+    """
+
+    kills: dict[str, str] = field(default_factory=dict)
     moments: dict[str, tuple[float, ...]] = field(default_factory=dict)
     counting: bool = False
     memory: Path | None = None
@@ -281,6 +290,8 @@ class KilledLife:
         self.places: list[str] = []
         self.spent: dict[str, float] = {}
         self.delivered: list[Any] = []
+        self.spans: list[tuple[int, int]] = []
+        self.before_approval = 0
         self.repeated = self.abandoned = 0
         self.sent = 0
         server.on_delivery(self._note)
@@ -335,12 +346,16 @@ class KilledLife:
         )
         self.running = self.zygote.start(wanted)
 
-    def work(self, phase: str) -> None:
-        """Let the service work until nothing is left to do now, whatever kills it meanwhile."""
+    def work(self, phase: str, *, moments: str = "") -> None:
+        """Let the service work until nothing is left to do now, whatever kills it meanwhile.
+
+        It recovers at the very same moment and then past every lease; but what a kill in the phase `approval` left to
+        wait for a lease waits until `later`, so that the letter of the password is due in its own phase, as ever.
+        """
         self.server.settle()
         began = time.monotonic()
         try:
-            with self._at_moment(phase):
+            with self._at_moment(moments or phase):
                 if self.running is None:
                     self._start(phase)
                     self.running.await_quiet(phase)
@@ -350,9 +365,13 @@ class KilledLife:
             self.server.settle()
         except Dead:
             self._buried(phase)
-            self.work("again")
-            self._tick(minutes=16)
-            self.work("past leases")
+            noticed, number = len(self.delivered), len(self.kills) - 1
+            self.spans.append((noticed, noticed))
+            self.work("again", moments=f"again after {phase}")
+            self.spans[number] = (noticed, len(self.delivered))
+            if phase != "approval":
+                self._tick(minutes=16)
+                self.work("past leases")
 
     def _buried(self, phase: str) -> None:
         assert self.running is not None
@@ -393,10 +412,12 @@ class KilledLife:
         for phase, act in people.items():
             act()
             self.server.settle()
+            if phase == "approval":
+                self.before_approval = len(self.kills)
             before.get(phase, _rest)(self)
             self.work(phase)
             after.get(phase, _rest)(self)
-        for _ in range(2):  # past a lease that the last kill left behind
+        for _ in range(3):  # past the leases that the last kills left behind, and past the wait of a password
             self.pass_time("later", minutes=30)
 
     def apply(self) -> None:
@@ -423,9 +444,16 @@ class KilledLife:
         self.stage.centre = self.centres.reopen(self.folder, self.server, self.clock).centre
         try:
             self.abandoned, self.repeated = abandoned_of(self), repeated_of(self)
-            return end_of(self), faults_of(
-                self, twice=range(len(self.kills) + uncertain + 1), abandoned=range(len(self.kills) + uncertain + 1)
+            kills = len(self.kills)
+            faults = faults_of(
+                self,
+                twice=range(kills + uncertain + 1),
+                abandoned=range(kills - self.before_approval + uncertain + 1),
             )
+            if not uncertain:
+                alone = unexplained([message_id_of(each.content) for each in self.delivered], self.spans)
+                faults += [f"a letter was repeated for no kill: {each}" for each in alone]
+            return end_of(self), faults
         finally:
             self.stage.centre.close()
 

@@ -359,9 +359,14 @@ def _copies(life: Any) -> dict[str, list[bytes]]:
     copies: dict[str, list[bytes]] = {}
     for delivery in life.delivered:
         own = _TRACE.sub(b"", delivery.content)
-        message_id = own.partition(b"Message-ID: ")[2].partition(b"\r\n")[0].decode()
+        message_id = message_id_of(own)
         copies.setdefault(message_id, []).append(own)
     return copies
+
+
+def message_id_of(content: bytes) -> str:
+    """The Message-ID of a letter of ours."""
+    return content.partition(b"Message-ID: ")[2].partition(b"\r\n")[0].decode()
 
 
 def _unfiled(sightings: Sequence[Any]) -> list[Any]:
