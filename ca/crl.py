@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO
+from typing import IO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -115,7 +115,7 @@ def compose(
     this_update: datetime,
     next_update: datetime,
     scope: Scope,
-    spool: BinaryIO,
+    spool: IO[bytes],
     *,
     known: int = 0,
 ) -> Draft:
@@ -143,7 +143,7 @@ def compose(
     return Draft(authority, number, this_update, next_update, scope, size, octets, digest, head, tail, hashed)
 
 
-def write(draft: Draft, spool: BinaryIO, signature: bytes, out: BinaryIO) -> tuple[int, str]:
+def write(draft: Draft, spool: IO[bytes], signature: bytes, out: IO[bytes]) -> tuple[int, str]:
     """Write the CRL of a draft under its signature, and return its length in octets and its digest.
 
     The digest, in hex, is that of everything behind the outermost header, by the hash that was signed: so the entries
@@ -161,7 +161,7 @@ def write(draft: Draft, spool: BinaryIO, signature: bytes, out: BinaryIO) -> tup
     return len(outer) + content, hashed.finalize().hex()
 
 
-def digest_of(file: BinaryIO, kind: KeyKind) -> str:
+def digest_of(file: IO[bytes], kind: KeyKind) -> str:
     """The digest of a CRL in a file, as `write` gives it, for an authority whose key is of that kind.
 
     Raises ValueError for what is no DER value that fills the file.

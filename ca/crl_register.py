@@ -65,9 +65,11 @@ def changed_for_delta(conn: Connection, authority_id: str, this_update: datetime
     return sorted([*map(decode, listed), *removed], key=lambda entry: serial_text(entry.serial))
 
 
-def added_since(conn: Connection, authority_id: str, this_update: datetime, former: CrlRow) -> list[bytes] | None:
-    """The entries that came on the full list since a former CRL, in the order of the serial numbers, when that is all
-    that happened to it; None where an entry left or changed, or where it may have."""
+def added_since(
+    conn: Connection, authority_id: str, this_update: datetime, former: CrlRow
+) -> list[tuple[str, bytes]] | None:
+    """What came on the full list since a former CRL, serial numbers and entries in their order, when that is all that
+    happened to it; None where an entry left or changed, or where it may have."""
     columns = certificates.c
     left = select(columns.serial).where(
         columns.authority_id == authority_id,
@@ -78,12 +80,12 @@ def added_since(conn: Connection, authority_id: str, this_update: datetime, form
     changed = (columns.authority_id == authority_id, columns.crl_change > former.change)
     # A certificate that was ever held may have been on the list before.
     held = select(columns.serial).where(
-        *changed, or_(columns.state.in_([CertificateState.ISSUED.value]), columns.unheld_at.is_not(None))
+        *changed, or_(columns.state == CertificateState.ISSUED.value, columns.unheld_at.is_not(None))
     )
     if any(conn.execute(query.limit(1)).first() for query in (left, held)):
         return None
-    query = select(columns.crl_entry).where(*_listed(authority_id, this_update), *changed).order_by(columns.serial)
-    return list(conn.execute(query).scalars())
+    query = select(columns.serial, columns.crl_entry).where(*_listed(authority_id, this_update), *changed)
+    return [(serial, entry) for serial, entry in conn.execute(query.order_by(columns.serial))]
 
 
 def entry_before(conn: Connection, authority_id: str, this_update: datetime, serial: str) -> bytes | None:
@@ -256,6 +258,15 @@ def newest_crls(conn: Connection, authority_id: str) -> list[CrlRow]:
     kinds = list(CrlKind)
     found = [crl_row(row) for row in conn.execute(query).mappings()]
     return sorted(found, key=lambda row: (kinds.index(row.kind), row.partition))
+
+
+def crl_of_number(conn: Connection, authority_id: str, number: int) -> CrlRow | None:
+    """The full CRL of a number; None where there is none."""
+    query = select(crls).where(
+        crls.c.authority_id == authority_id, crls.c.number == number, crls.c.kind == CrlKind.FULL.value
+    )
+    row = conn.execute(query).mappings().one_or_none()
+    return None if row is None else crl_row(row)
 
 
 def base_of_delta(conn: Connection, full: CrlRow) -> CrlRow | None:

@@ -3,7 +3,7 @@
 The daemon adds its own tables to the same `metadata`. The CHECKs and the guards (triggers) hold against every writer,
 this program included: a revoked certificate never comes back, and a row of the register never goes away.
 Weak: whoever owns the database can drop a trigger; the checker and the audit log are there for that. A migration that
-rebuilds `certificates` (Alembic's batch mode on SQLite) loses its triggers and must run `guards` again.
+changes or rebuilds `certificates` drops them, and `renew_guards` puts those of today in place when all are done.
 """
 
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from sqlalchemy import (
     DDL,
     CheckConstraint,
     Column,
+    Connection,
     Dialect,
     ForeignKey,
     Index,
@@ -217,6 +218,20 @@ def _forbidden_update(differs: str) -> str:
     )
 
 
+def renew_guards(conn: Connection) -> None:
+    """Put the guards of today in the place of those of before. For the end of a migration, in its transaction."""
+    sqlite = conn.dialect.name == "sqlite"
+    for name, table in _GUARDED.items():
+        conn.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}" + ("" if sqlite else f" ON {table}"))
+    for statement in guards(conn.dialect.name):
+        conn.exec_driver_sql(statement)
+
+
+_GUARDED = {
+    "certificates_change": "certificates",
+    "certificates_delete": "certificates",
+    "authorities_number": "authorities",
+}
 _CHANGE = "the register does not take this change of a certificate"
 _DELETE = "the register forgets no certificate"
 _NUMBER = "a CRL number never goes back"

@@ -19,6 +19,7 @@ METHODS = ("login", "results", "dkim", "smime", "tenant")
 # finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
 LIMITS: Mapping[str, tuple[int, int]] = {
     "ca.crl_days": (1, 365),
+    "crl.partitions": (0, 1_000),
     "policy.renewal_days": (0, 365),
     "policy.password_delay_minutes": (0, 10_080),
     "policy.request_days": (1, 365),

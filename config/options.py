@@ -132,6 +132,15 @@ class CaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CrlSettings:
+    """What is published beside the full CRL: delta CRLs, and (where not 0) so many partitions, of which each new
+    certificate names one."""
+
+    deltas: bool = False
+    partitions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySettings:
     """The times the guide leaves open (domain notes B.2); days are calendar days.
 
@@ -198,6 +207,7 @@ class Settings:
     authentication: AuthenticationSettings
     approvers: tuple[Approver, ...]
     ca: CaSettings = field(default_factory=CaSettings)
+    crl: CrlSettings = field(default_factory=CrlSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     forms: FormsSettings = field(default_factory=FormsSettings)

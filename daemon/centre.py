@@ -20,6 +20,7 @@ from config.settings import Settings
 from .account import Account
 from .audit import Audit
 from .blobs import Blobs
+from .crl_files import Seen
 from .equipment import equipment_of
 from .imap import Mailbox
 from .letters import Office
@@ -57,6 +58,14 @@ class Centre:
     """What was read of mails whose turn is over (`turns`), by mail; lost with the process, and then read again."""
     accepted: dict[int, datetime] = field(default_factory=dict)
     """Letters that the mail server took at that time, as long as the database could not be told (`outbox`)."""
+
+    published: dict[str, tuple[int, Seen, Seen]] = field(default_factory=dict)
+    """The CRL files when last looked at (`publication`): number, and what would tell a change of either file."""
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Every authority that the centre signs CRLs for, the one that issues first."""
+        return (self.signer,)
 
     @property
     def public(self) -> Path:

@@ -163,7 +163,7 @@ def _establish(
 
 def public_files(tx: Connection) -> dict[str, bytes]:
     """What relying parties fetch, by file name: certificates as PEM and (for AIA, RFC 5280 §4.2.2.1) as DER, the root's
-    CRL. The issuing CA's own CRL changes all the time and is `upkeep.publish_crl`'s. Raises CaError(not_found)."""
+    CRL. The issuing CA's own CRL changes all the time and is `publication`'s. Raises CaError(not_found)."""
     root, issuing = (register.authority(tx, name).certificate for name in (ROOT_ID, ISSUING_ID))
     root_pem, issuing_pem = (each.public_bytes(Encoding.PEM) for each in (root, issuing))
     files = {
@@ -175,8 +175,10 @@ def public_files(tx: Connection) -> dict[str, bytes]:
         "issuing.cer": issuing.public_bytes(Encoding.DER),
     }
     newest = register.latest_crl(tx, ROOT_ID)
-    if newest is not None:
-        files["root.crl"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+    if newest is not None and newest.der is not None:
+        # DER at the address in the certificates (RFC 5280, 4.2.1.13), PEM for nginx.
+        files["root.crl"] = newest.der
+        files["root.crl.pem"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
     return files
 
 

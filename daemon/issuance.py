@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 
 from ca import bundle, issue, register
 from ca.bundle import BundleKind
+from ca.crl_scope import partition_of
 from ca.errors import CaError, CaErrorKind
 from ca.issue import IssuanceRequest
 from ca.names import Subject
@@ -203,7 +204,9 @@ def _issue(centre: Centre, case: Case, registration: Registration) -> Issued:
         not_before,
         not_after,
     )
-    prepared = issue.prepare(request, signer.authority, issue.new_serial(centre.random_bytes))
+    serial = issue.new_serial(centre.random_bytes)
+    partition = partition_of(serial, centre.settings.crl.partitions)
+    prepared = issue.prepare(request, signer.authority, serial, partition=partition)
     with centre.store.transaction() as tx:
         register.reserve(
             tx,

@@ -21,6 +21,9 @@ GAUGES: Mapping[str, str] = MappingProxyType(
         "junk_listed": "Mails in the junk folder when it was last looked at.",
         "junk_noticed": "Mails in the junk folder that staff were told about, ever.",
         "junk_timestamp_seconds": "When the junk folder was last looked at, as a Unix time.",
+        "crl_next_update_timestamp_seconds": "When the first of the newest CRLs runs out, as a Unix time.",
+        "crl_entries": "Entries on the newest full CRLs, all authorities together.",
+        "crl_waiting_seconds": "For how long the oldest revocation waits that no CRL knows; 0 when there is none.",
         "disk_free_bytes": "Room left on the disk of the data directory.",
     }
 )

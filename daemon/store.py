@@ -22,6 +22,8 @@ from sqlalchemy.engine import RowMapping, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ca.tables import renew_guards
+
 from . import schema
 
 
@@ -67,6 +69,7 @@ class Store:
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            renew_guards(connection)
 
     def check(self) -> None:
         """Raise StoreError unless the schema is exactly this program's. Makes nothing, not even an empty file."""

@@ -287,8 +287,11 @@ def _close(stage: Stage, end: datetime) -> None:
     ceremony.establish_authority(stage.centre.settings, now=stage.clock())
     target = stage.folder / "ca"
     target.mkdir(exist_ok=True)
-    for name in ("root.pem", "issuing.pem", "chain.pem", "root.crl", "issuing.crl"):
+    for name in ("root.pem", "issuing.pem", "chain.pem"):
         shutil.copyfile(stage.centre.public / name, target / name)
+    # For openssl and nginx, which want PEM; at the addresses in the certificates lies DER.
+    for name in ("root.crl", "issuing.crl"):
+        shutil.copyfile(stage.centre.public / f"{name}.pem", target / name)
     with stage.centre.store.transaction() as tx:
         faults = [
             str(fault) for fault in check_register(tx, authority=stage.centre.signer.authority, now=stage.clock())
@@ -331,7 +334,7 @@ def _subjects(stage: Stage, address: str) -> list[str]:
 
 
 def _crl_agrees(stage: Stage) -> bool:
-    published = x509.load_pem_x509_crl((stage.centre.public / upkeep.CRL_FILE).read_bytes())
+    published = x509.load_der_x509_crl((stage.centre.public / upkeep.CRL_FILE).read_bytes())
     return len(published) == _count(stage)[1]
 
 

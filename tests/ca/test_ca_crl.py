@@ -41,7 +41,7 @@ def test_a_crl_holds_what_was_planned() -> None:
     assert crl.is_signature_valid(hierarchy().issuing.public_key)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.REMOVE_FROM_CRL}))
 def test_every_reason_comes_back(reason: Reason) -> None:
     crl = x509.load_der_x509_crl(crl_of([Entry(7 << 70, NOW, reason)]))
     assert [entry_of(entry).reason for entry in crl] == [reason]
@@ -113,7 +113,7 @@ def test_a_plan_shows_nothing_but_its_dates() -> None:
         st.integers(1, (1 << 159) - 1),
         st.tuples(
             st.datetimes(datetime(2000, 1, 1), NOW.replace(tzinfo=None), timezones=st.just(UTC)),
-            st.sampled_from(list(Reason)),
+            st.sampled_from(sorted(set(Reason) - {Reason.REMOVE_FROM_CRL})),
         ),
         max_size=20,
     )
@@ -205,7 +205,7 @@ def key_identifier() -> x509.AuthorityKeyIdentifier:
         ),
         (lambda: {"entries": [revoked(at=NOW + timedelta(days=20))]}, "revocation_in_future"),
         (lambda: {"entries": [reason(x509.ReasonFlags.unspecified)]}, "reason"),
-        (lambda: {"entries": [reason(x509.ReasonFlags.certificate_hold)]}, "reason"),
+        (lambda: {"entries": [reason(x509.ReasonFlags.certificate_hold)]}, None),
         (lambda: {"entries": [reason(x509.ReasonFlags.remove_from_crl)]}, "reason"),
         (
             lambda: {"entries": [revoked((x509.CRLReason(x509.ReasonFlags.superseded), True))]},

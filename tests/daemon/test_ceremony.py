@@ -87,6 +87,7 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
         "root.cer",
         "issuing.cer",
         "root.crl",
+        "root.crl.pem",
     }
 
 
@@ -104,7 +105,7 @@ def test_the_roots_crl_is_renewed_at_half_its_life_while_the_key_is_here(setting
     safe.rename(key)
     steps = established(settings, now=later)
     assert [step.what for step in steps if step.made] == ["CRL of the root", "published certificates"]
-    crl = x509.load_pem_x509_crl(path.read_bytes())
+    crl = x509.load_der_x509_crl(path.read_bytes())
     assert crl.last_update_utc == later
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 2
     assert not any(step.made for step in established(settings, now=later))
