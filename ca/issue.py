@@ -40,7 +40,7 @@ SERIAL_BITS = 159
 @dataclass(frozen=True, slots=True)
 class IssuanceRequest:
     """What a certificate shall say. `not_before` and `not_after` are aware, whole seconds, both valid: take them from
-    `Profile.period`. `subject` is a Subject for a subscriber and an AuthorityName for an authority."""
+    `Profile.period`. `subject` is a Subject for a subscriber, an AuthorityName for an authority or its responder."""
 
     subject: Subject | AuthorityName
     public_key: PublicKey
@@ -149,7 +149,7 @@ def compare(prepared: Prepared, certificate_der: bytes) -> None:
 
 def _refuse_unfit(request: IssuanceRequest) -> None:
     found = list(problems(request.subject))
-    if isinstance(request.subject, AuthorityName) is not request.profile.is_authority:
+    if isinstance(request.subject, Subject) is not (request.profile.role is Role.SUBSCRIBER):
         found.append("subject_for_another_role")
     if found:
         raise CaError(CaErrorKind.SUBJECT_INVALID, "the data cannot stand in a certificate", problems=found)
@@ -211,7 +211,9 @@ def _optional_extensions(
         )
     if isinstance(request.subject, Subject):
         extensions.append(alternative_name(request.subject))
-    if authority is not None:
+    if profile.role is Role.RESPONDER:
+        extensions.append(x509.OCSPNoCheck())
+    elif authority is not None:
         address = authority.crl_url_of(partition_part(partition))
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(address)], None, None, None)
         extensions += [x509.CRLDistributionPoints([point]), _information_access(authority)]

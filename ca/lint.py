@@ -77,7 +77,7 @@ def _signature_fits(signed: x509.Certificate | x509.CertificateRevocationList, a
 
 def _subject(certificate: x509.Certificate, profile: Profile) -> Iterator[str]:
     attributes = list(certificate.subject)
-    shape = _AUTHORITY_SHAPE if profile.is_authority else _SUBSCRIBER_SHAPE
+    shape = _SUBSCRIBER_SHAPE if profile.role is Role.SUBSCRIBER else _AUTHORITY_SHAPE
     if [attribute.oid for attribute in attributes] != shape or len(certificate.subject.rdns) != len(shape):
         yield "subject_shape"
         return
@@ -155,6 +155,7 @@ _NAMES = {
     ExtensionOID.SUBJECT_ALTERNATIVE_NAME: "subject_alternative_name",
     ExtensionOID.CRL_DISTRIBUTION_POINTS: "crl_distribution_points",
     ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authority_information_access",
+    ExtensionOID.OCSP_NO_CHECK: "ocsp_no_check",
 }
 
 
@@ -177,7 +178,10 @@ def _expected(
         expected[ExtensionOID.CERTIFICATE_POLICIES] = (False, lambda value: _policies_fit(value, profile))
     if profile.role is Role.SUBSCRIBER:
         expected[ExtensionOID.SUBJECT_ALTERNATIVE_NAME] = (False, _is_one_mail_address)
-    if profile.role is not Role.ROOT:
+    if profile.role is Role.RESPONDER:
+        # Of its revocation nobody asks, so it must not say where one could (RFC 6960, 4.2.2.2.1).
+        expected[ExtensionOID.OCSP_NO_CHECK] = (False, x509.OCSPNoCheck().__eq__)
+    elif profile.role is not Role.ROOT:
         point = authority.crl_url_of(partition_part(partition))
         expected[ExtensionOID.CRL_DISTRIBUTION_POINTS] = (False, lambda value: _points_fit(value, point))
         expected[ExtensionOID.AUTHORITY_INFORMATION_ACCESS] = (False, lambda value: _access_fits(value, authority))

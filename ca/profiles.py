@@ -29,6 +29,8 @@ class Role(StrEnum):
     ROOT = "root"
     ISSUING = "issuing"
     SUBSCRIBER = "subscriber"
+    RESPONDER = "responder"
+    """Signs OCSP answers in the name of the authority that issued it (RFC 6960, 4.2.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Profile:
     @property
     def is_authority(self) -> bool:
         """Whether certificates of this profile may sign certificates."""
-        return self.role is not Role.SUBSCRIBER
+        return self.role in (Role.ROOT, Role.ISSUING)
 
     @property
     def validity(self) -> timedelta:
@@ -135,4 +137,9 @@ def _check(profile: Profile, raw: Mapping[str, Any]) -> None:
         raise ValueError("an elliptic curve key has no key_encipherment")
     if profile.role is Role.SUBSCRIBER and not profile.extended_key_usage:
         raise ValueError("a subscriber's certificate names its purpose in extended_key_usage")
+    # RFC 6960, 4.2.2.2: whoever holds this purpose may declare any certificate of the authority good.
+    if (profile.role is Role.RESPONDER) != ("ocsp_signing" in profile.extended_key_usage):
+        raise ValueError("ocsp_signing is for responders, and they have it")
+    if profile.role is Role.RESPONDER and profile.extended_key_usage != ("ocsp_signing",):
+        raise ValueError("a responder has no other purpose than ocsp_signing")
     profile.policy_oids()

@@ -131,15 +131,16 @@ def reserve(
     prepared: Prepared,
     *,
     authority: Authority,
-    registration_id: int,
-    case_id: int,
+    registration_id: int | None,
+    case_id: int | None,
     now: datetime,
     lease_until: datetime,
 ) -> None:
     """Enter serial number and to-be-signed bytes before anything is signed (SPEC 3).
 
     The lease is the time within which the certificate must be recorded; afterwards `abandon_expired` takes the serial
-    number. Raises CaError(conflict) when the serial number is known, or the case has a certificate that is reserved
+    number. `registration_id` and `case_id` are None for the certificate of a responder, which belongs to the authority.
+    Raises CaError(conflict) when the serial number is known, or the case has a certificate that is reserved
     or issued; CaError(mismatch) when it was prepared for another authority; ValueError for a lease that is over.
     """
     if lease_until <= now:

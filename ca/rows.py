@@ -29,12 +29,15 @@ ON_CRL = (CertificateState.REVOKED, CertificateState.ABANDONED, CertificateState
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """One certificate of the register; the columns are explained in `ca.tables`. `subject` is the DN by RFC 4514."""
+    """One certificate of the register; the columns are explained in `ca.tables`. `subject` is the DN by RFC 4514.
+
+    `registration_id` and `case_id` are None for a certificate of the authority itself.
+    """
 
     serial: str
     authority_id: str
-    registration_id: int
-    case_id: int
+    registration_id: int | None
+    case_id: int | None
     profile: str
     state: CertificateState
     subject: str = field(repr=False)

@@ -14,12 +14,14 @@ from threading import Lock
 from typing import NoReturn, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority import Authority
 from ca.crl import Draft, Plan
@@ -27,6 +29,8 @@ from ca.der import signed
 from ca.errors import CaError, CaErrorKind
 from ca.issue import Prepared, compare, examine
 from ca.keys import KeyKind, PrivateKey, PublicKey, generate, kind_of, signature_algorithm, signature_hash
+from ca.ocsp import ResponsePlan, key_hash
+from ca.ocsp_wire import response
 
 # A sealed key: magic, log2 of scrypt's N, r, p (one octet each), salt, nonce, AES-256-GCM of the PKCS#8 DER. The
 # header up to the nonce is authenticated with it.
@@ -197,18 +201,72 @@ class FileSigner:
         return signature
 
     def _sign(self, tbs: bytes) -> bytes:
-        private, kind = self._key._private, self._key.kind  # noqa: SLF001 — as in seal_key
-        if isinstance(private, rsa.RSAPrivateKey):
-            signature = private.sign(tbs, padding.PKCS1v15(), signature_hash(kind))
-        else:
-            signature = private.sign(tbs, ec.ECDSA(signature_hash(kind)))
-        return signed(tbs, signature_algorithm(kind), signature)
+        return signed(tbs, signature_algorithm(self._key.kind), _sign(self._key, tbs))
 
     def __repr__(self) -> str:
         return f"<FileSigner for {self._authority.id}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signer is not pickled")
+
+
+class ResponderSigner:
+    """Signs OCSP answers with the key of a delegated responder (RFC 6960, 4.2.2.2). Safe to share between threads."""
+
+    def __init__(self, authority: Authority, certificate: x509.Certificate, key: CaKey) -> None:
+        """Raises CaError(key_unavailable) where the key is not the one of the certificate, or the certificate none of
+        a responder of that authority: nobody would believe its answers."""
+        if key.public_key != certificate.public_key():
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key does not belong to the responder's certificate")
+        if not authority.has_issued(certificate) or not _may_answer(certificate):
+            raise CaError(CaErrorKind.KEY_UNAVAILABLE, "not the certificate of a responder of this authority")
+        self.authority = authority
+        self.certificate = certificate
+        self.der = certificate.public_bytes(Encoding.DER)
+        self.key_hash = key_hash(key.public_key)
+        self.not_before, self.not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        self._key = key
+
+    def sign_response(self, plan: ResponsePlan) -> bytes:
+        """Sign a planned answer and return the whole OCSPResponse. Raises CaError(mismatch) for the plan of another
+        responder, or one that reaches beyond this one's certificate."""
+        if plan.responder != self.der or not self.not_before <= plan.this_update <= plan.next_update <= self.not_after:
+            raise CaError(CaErrorKind.MISMATCH, "the plan is not what this responder was asked to sign")
+        signature = _sign(self._key, plan.tbs)
+        # As for a certificate: a faulty signature can give away an RSA key.
+        _verify(self._key.public_key, signature, plan.tbs, self._key.kind)
+        return response(plan.tbs, signature_algorithm(self._key.kind), signature, self.der)
+
+    def __repr__(self) -> str:
+        return f"<ResponderSigner for {self.authority.id}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer is not pickled")
+
+
+def _may_answer(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage
+
+
+def _sign(key: CaKey, tbs: bytes) -> bytes:
+    private, kind = key._private, key.kind  # noqa: SLF001 — as in seal_key
+    if isinstance(private, rsa.RSAPrivateKey):
+        return private.sign(tbs, padding.PKCS1v15(), signature_hash(kind))
+    return private.sign(tbs, ec.ECDSA(signature_hash(kind)))
+
+
+def _verify(public_key: PublicKey, signature: bytes, tbs: bytes, kind: KeyKind) -> None:
+    try:
+        if isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signature, tbs, padding.PKCS1v15(), signature_hash(kind))
+        else:
+            public_key.verify(signature, tbs, ec.ECDSA(signature_hash(kind)))
+    except InvalidSignature as error:
+        raise CaError(CaErrorKind.MISMATCH, "the signed answer does not verify under the responder's key") from error
 
 
 def _derive(passphrase: bytes, salt: bytes, cost: int) -> bytes:

@@ -78,8 +78,9 @@ authorities = Table(
 
 # One serial number and what became of it: reserved -> issued -> revoked, or reserved -> abandoned; an issued one may be
 # held and come back (certificateHold, RFC 5280, 5.3.1). The serial number is lower-case hexadecimal without leading
-# zeros. `registration_id` and `case_id` are the daemon's. `revoked_at` is the date on the CRL, `recorded_at` when it
-# was entered; `listed_until` see `register.store_crl`. `crl_entry` is the DER of its entry, made when it was revoked;
+# zeros. `registration_id` and `case_id` are the daemon's; both are NULL where the certificate is the centre's own (an
+# OCSP responder, the portal, staff), which nobody applied for. `revoked_at` is the date on the CRL, `recorded_at` when
+# it was entered; `listed_until` see `register.store_crl`. `crl_entry` is the DER of its entry, made when it was revoked;
 # `crl_change` the count of its authority at its last revocation, hold or end of a hold (`unheld_at`); `crl_partition`
 # the partition of the CRL that its distribution point names, 0 for none.
 certificates = Table(
@@ -87,8 +88,8 @@ certificates = Table(
     metadata,
     Column("serial", String(40), primary_key=True),
     Column("authority_id", ForeignKey("authorities.id"), nullable=False),
-    Column("registration_id", Integer, nullable=False),
-    Column("case_id", Integer, nullable=False),
+    Column("registration_id", Integer),
+    Column("case_id", Integer),
     Column("profile", String, nullable=False),
     Column("state", String, nullable=False),
     Column("subject", String, nullable=False),

@@ -20,6 +20,7 @@ METHODS = ("login", "results", "dkim", "smime", "tenant")
 LIMITS: Mapping[str, tuple[int, int]] = {
     "ca.crl_days": (1, 365),
     "crl.partitions": (0, 1_000),
+    "ocsp.validity_minutes": (5, 10_080),
     "policy.renewal_days": (0, 365),
     "policy.password_delay_minutes": (0, 10_080),
     "policy.request_days": (1, 365),
@@ -51,6 +52,8 @@ _FINGERPRINT = re.compile(r"(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
 _HOST = re.compile(r"\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
 _HEADER_RULE = re.compile(r"[!-9;-~]+\s*:\s*\S.*")
+_HTTP_URL = re.compile(r"http://[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+SYSTEMD = "systemd"
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
@@ -75,6 +78,7 @@ def find_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         if not least <= value <= most:
             yield name, f"{value} is not between {least} and {most}"
     yield from _approval_faults(settings.approval)
+    yield from _http_faults(settings)
 
 
 def _door_faults(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -189,6 +193,36 @@ def _proof_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         proof.tenant_headers and proof.tenant_hosts
     ):
         yield "authentication", "an approver has the method tenant, so tenant_headers and tenant_hosts are needed"
+
+
+def listening_address(text: str) -> tuple[str, int]:
+    """Host and port of `http.listen`, such as 127.0.0.1:8080 or [::1]:8080. Raises ValueError for anything else: a name
+    would be looked up, and might be found to be another machine's."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = ipaddress.IPv6Address(host[1:-1]).compressed
+    else:
+        ipaddress.IPv4Address(host)
+    if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("not a port")
+    return host, int(port)
+
+
+def _http_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    listen, url = settings.http.listen, settings.ocsp.url
+    try:
+        if listen not in ("", SYSTEMD):
+            listening_address(listen)
+    except ValueError:
+        yield "http.listen", f"{listen!r} is neither an address with a port, such as 127.0.0.1:8080, nor {SYSTEMD!r}"
+    # RFC 5280 section 8: who checks a TLS certificate must not need TLS for it.
+    if url and not _HTTP_URL.fullmatch(url):
+        yield "ocsp.url", f"{url!r} is not a plain http:// address without ? and #"
+    if url and not listen:
+        yield (
+            "http.listen",
+            "is needed, since ocsp.url names a responder: 127.0.0.1:8080, with your web server in front",
+        )
 
 
 def _is_server(text: str) -> bool:

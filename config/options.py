@@ -141,6 +141,23 @@ class CrlSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OcspSettings:
+    """The OCSP responder. `url` stands in every certificate; without it there is no responder. An answer is valid for
+    `validity_minutes`; `profile` is what the responder's own certificates are made by."""
+
+    url: str = ""
+    profile: str = "ocsp_responder"
+    validity_minutes: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where the service listens for HTTP: `host:port`, `systemd` for the socket that systemd hands over, or nothing."""
+
+    listen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySettings:
     """The times the guide leaves open (domain notes B.2); days are calendar days.
 
@@ -213,6 +230,8 @@ class Settings:
     forms: FormsSettings = field(default_factory=FormsSettings)
     oauth: OAuthSettings = field(default_factory=OAuthSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    ocsp: OcspSettings = field(default_factory=OcspSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     database_url: str = ""
     credentials_dir: str = ""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ca.profiles import Profile, Role, load_profiles
 from ca.signer import Signer
 from config import request_types
+from config.credentials import Secret
 from config.forms import Library
 from config.request_types import Table
 from config.settings import Settings
@@ -20,11 +21,13 @@ from config.settings import Settings
 from .account import Account
 from .audit import Audit
 from .blobs import Blobs
+from .cabinet import Cabinet
 from .crl_files import Seen
 from .equipment import equipment_of
 from .imap import Mailbox
 from .letters import Office
 from .reader import Reader
+from .responder import Responder
 from .smtp import Route, Transport
 from .stopping import Stop
 from .store import Store
@@ -44,6 +47,8 @@ class Centre:
     signer: Signer
     profile: Profile
     token_key: bytes
+    cabinet: Cabinet | None
+    responder: Responder | None
     table: Table
     office: Office
     account: Account
@@ -95,6 +100,8 @@ class Keys:
     token_key: bytes
     form_code_public: bytes = b""
     """The public half of the key that signs the codes on filled forms; empty where the centre has none."""
+    passphrase: Secret | None = None
+    """What the keys of OCSP responders are sealed under; None where there is no responder."""
 
     def __repr__(self) -> str:
         return "Keys(hidden)"
@@ -121,6 +128,7 @@ def open_centre(
     equipment = equipment_of(settings, keys.form_code_public)
     store = Store(settings.database)
     store.check()
+    cabinet = Cabinet(settings.data_dir / "keys", keys.passphrase) if keys.passphrase is not None else None
     return Centre(
         settings=settings,
         store=store,
@@ -130,6 +138,8 @@ def open_centre(
         signer=keys.signer,
         profile=profiles_of(settings)[settings.ca.profile],
         token_key=keys.token_key,
+        cabinet=cabinet,
+        responder=Responder(store, clock, settings.ocsp) if settings.ocsp.url and cabinet is not None else None,
         table=request_types.load(),
         office=office_of(settings),
         account=account,

@@ -145,6 +145,7 @@ def _establish(
             root_certificate=settings.ca.root_url,
             issuing_crl=settings.ca.crl_url,
             issuing_certificate=settings.ca.issuing_url,
+            ocsp=settings.ocsp.url,
         ),
         now=now,
         passphrase=secret(settings, settings.ca.passphrase_credential).reveal().encode(),

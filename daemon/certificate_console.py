@@ -20,7 +20,7 @@ from ca.hierarchy import ISSUING_ID, ROOT_ID
 from ca.register import CertificateRow, CertificateState, CrlRow
 from config.settings import load
 
-from . import audit, schema, upkeep
+from . import audit, responders, schema, upkeep
 from .audit import Audit
 from .centre import profiles_of
 from .ceremony import public_files
@@ -184,6 +184,7 @@ def verify(arguments: argparse.Namespace) -> Answer:
             )
             steps = _ROOT_STEPS if name == ROOT_ID else _NEXT_STEPS
             faults += [f"{name}: {fault}{steps.get(fault.code, '')}" for fault in found]
+        faults += responders.faults(tx, settings, store, now)
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
         faults += _file_faults(tx, public)
         events = audit.count(tx)
@@ -215,7 +216,7 @@ def _file_faults(tx: Connection, public: Path) -> Iterator[str]:
                 yield f"published: {pem} is not the PEM of {path.name}{step}"
 
 
-def _subscribers(tx: Connection) -> dict[int, str]:
+def _subscribers(tx: Connection) -> Mapping[int | None, str]:
     columns = schema.registrations.c
     return {row["id"]: row["subscriber_id"] for row in every(tx, select(columns.id, columns.subscriber_id))}
 

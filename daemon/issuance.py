@@ -98,6 +98,7 @@ def _renewable(tx: Connection, case: Case, now: datetime) -> bool:
     row = register.find(tx, case.renews_serial) if case.renews_serial else None
     return (
         row is not None
+        and row.registration_id is not None
         and row.state is register.CertificateState.ISSUED
         and row.serial not in reach.doomed(tx, now)
         and registrations.get(tx, row.registration_id).state == "live"

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import socket
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ca import register
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID
-from ca.profiles import load_profiles
+from ca.profiles import Role, load_profiles
 from ca.signer import FileSigner, open_key
 from config import credentials
 from config.credentials import CredentialError, Secret
@@ -85,6 +86,22 @@ def sealed_key(settings: Settings, name: str = "issuing") -> Path:
     return settings.data_dir / "keys" / f"{name}.key"
 
 
+def activated_sockets() -> list[socket.socket]:
+    """The listening sockets that systemd opened for this process (sd_listen_fds(3)); none where it is not for us."""
+    try:
+        ours = int(os.environ.get("LISTEN_PID", "")) == os.getpid()
+        count = int(os.environ.get("LISTEN_FDS", ""))
+    except ValueError:
+        return []
+    if not ours:
+        return []
+    # SD_LISTEN_FDS_START is 3. A child of ours must inherit none of them.
+    found = [socket.socket(fileno=number) for number in range(3, 3 + count)]
+    for each in found:
+        each.set_inheritable(False)
+    return found
+
+
 def open_keys(settings: Settings) -> Keys:
     """Open every key the service works with.
 
@@ -101,12 +118,14 @@ def open_keys(settings: Settings) -> Keys:
         blob = sealed_key(settings).read_bytes()
     except OSError as error:
         raise CaError(CaErrorKind.KEY_UNAVAILABLE, f"the issuing key cannot be read: {error.strerror}") from error
-    key = open_key(blob, secret(settings, settings.ca.passphrase_credential).reveal().encode())
+    passphrase = secret(settings, settings.ca.passphrase_credential)
+    key = open_key(blob, passphrase.reveal().encode())
     return Keys(
         signer=FileSigner(authority, key),
         audit_key=key_bytes(settings, AUDIT_KEY),
         token_key=key_bytes(settings, TOKEN_KEY),
         form_code_public=form_code_public(settings),
+        passphrase=passphrase,
     )
 
 
@@ -181,10 +200,15 @@ def route_of(settings: Settings) -> Route:
 
 
 def check_profile(settings: Settings) -> None:
-    """Raise SettingsError unless `ca.profile` names a profile for subscribers.
+    """Raise SettingsError unless `ca.profile` names a profile for subscribers and `ocsp.profile` one for responders.
 
     `config` cannot know them: they belong to `ca`.
     """
+    responders = sorted(name for name, each in load_profiles().items() if each.role is Role.RESPONDER)
+    if settings.ocsp.profile not in responders:
+        raise SettingsError(
+            f"ocsp.profile: there is no responder's profile {settings.ocsp.profile!r}; known: {', '.join(responders)}"
+        )
     # A certificate that approvers sign mail with is no login to the service.
     known = sorted(name for name, each in load_profiles().items() if "client_auth" in each.extended_key_usage)
     if settings.ca.profile not in known:

@@ -118,6 +118,8 @@ def _people(tx: Connection) -> list[dict[str, Any]]:
     columns = [column for column in table.c if not column.name.endswith("_key")]
     certificates: dict[int, list[str]] = {}
     for row in register.every(tx):
+        if row.registration_id is None:  # the authority's own
+            continue
         certificates.setdefault(row.registration_id, []).append(f"{row.serial} {row.state.value}")
     return [
         dict(row) | {"certificates": certificates.get(row["id"], [])}

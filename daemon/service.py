@@ -7,15 +7,18 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from config.settings import Settings, load
 
-from . import ceremony, checklist, loop
+from . import ceremony, checklist, loop, responders
 from .centre import Centre
 from .console import Answer, UsageError, aligned
+from .guard import attempt
 from .keyring import credentials_of, door_credentials, open_service
 from .store import StoreError
+from .web_server import serving
 
 
 class AlreadyRunning(StoreError):
@@ -137,7 +140,10 @@ def _until_stopped(centre: Centre) -> Answer:
     # The interpreter writes a byte here whichever thread the kernel picked for the signal; the wait ends by it.
     woken = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
     try:
-        loop.run(centre, centre.stop, receiving)
+        # The responder is ready before the first question, not after the first round.
+        attempt("OCSP responder", partial(responders.look_after, centre))
+        with serving(centre):
+            loop.run(centre, centre.stop, receiving)
     finally:
         signal.set_wakeup_fd(woken)
         for number, handler in zip(signals, former, strict=True):

@@ -26,6 +26,8 @@ from ca.tables import renew_guards
 
 from . import schema
 
+READS_ONLY = "reads_only"
+
 
 class StoreError(Exception):
     """The database is not in a state to work with; the sentence says what to do."""
@@ -53,6 +55,13 @@ class Store:
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises."""
         with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction to read in: it waits for no writer, makes none wait, and sees everything that was committed
+        before its first look. Nothing that is written in it is ever committed."""
+        with self.engine.connect().execution_options(**{READS_ONLY: True}) as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -126,7 +135,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get(READS_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def one(tx: Connection, statement: Executable) -> RowMapping | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from ca import register
 from ca.register import CertificateRow
 
-from . import approval, cases, completion, digest, letters, reach, registrations, reminders, schema, urgent
+from . import approval, cases, completion, digest, letters, reach, registrations, reminders, responders, schema, urgent
 from .answers import answer
 from .case import CaseKind, Event, State
 from .centre import Centre
@@ -68,7 +68,8 @@ def renew(centre: Centre) -> int:
     with centre.store.transaction() as tx:
         doomed = reach.doomed(tx, now)
         for row in register.expiring(tx, horizon):
-            if row.serial in doomed or not _is_newest(tx, row):
+            # A responder's certificate is nobody's: `responders` renews it.
+            if row.registration_id is None or row.serial in doomed or not _is_newest(tx, row, row.registration_id):
                 continue
             registration = registrations.get(tx, row.registration_id)
             known = one(tx, select(schema.cases.c.id).where(schema.cases.c.renews_serial == row.serial))
@@ -92,8 +93,8 @@ def renew(centre: Centre) -> int:
     return opened
 
 
-def _is_newest(tx: Connection, row: CertificateRow) -> bool:
-    return all(other.not_after <= row.not_after for other in register.live(tx, row.registration_id, row.not_before))
+def _is_newest(tx: Connection, row: CertificateRow, registration_id: int) -> bool:
+    return all(other.not_after <= row.not_after for other in register.live(tx, registration_id, row.not_before))
 
 
 def withdraw_expired(centre: Centre) -> int:
@@ -118,6 +119,7 @@ def _withdraw(centre: Centre, case_id: int) -> int:
 
 _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("due tasks", carry_out_due),
+    ("OCSP responder", responders.look_after),
     ("renewals", renew),
     ("lapsed requests", approval.renew_lapsed),
     ("reminders", reminders.remind),

@@ -130,7 +130,8 @@ def test_the_service_never_imports_its_demo():
 # The door of a library, or of the system, by the start of its dotted name.
 WORLD = (
     "asyncio",
-    "http",
+    "http.client",
+    "http.server",
     "imapclient",
     "imaplib",
     "multiprocessing",
@@ -173,8 +174,10 @@ def test_parsers_and_ca_have_no_door_to_the_world():
 
 SQL_IN_CA = {
     "ca/checker.py": "re-reads the register through the connection it is given",
+    "ca/ocsp_checker.py": "re-reads the register through the connection it is given",
     "ca/register.py": "the register itself",
     "ca/rows.py": "what the rows of the register look like",
+    "ca/standing.py": "what OCSP tells of a serial number, read from the register",
     "ca/tables.py": "the tables of the register",
 }
 
@@ -247,6 +250,8 @@ PURE_ROOMS_OF_THE_DAEMON = (
     "daemon/case.py",
     "daemon/completion_letters.py",
     "daemon/despatch.py",
+    "daemon/exchange.py",
+    "daemon/ocsp_room.py",
     "daemon/draft.py",
     "daemon/envelope.py",
     "daemon/form_layout.py",
@@ -289,6 +294,7 @@ DEFAULTS = {
         "time.sleep",
     ): "the wait between two tries, which a request to stop ends; open_centre's default",
     ("daemon/ceremony.py", "secrets.token_bytes"): "the default of the ceremony's functions",
+    ("daemon/responders.py", "secrets.token_bytes"): "the default of what `verify` asks the responder with",
     ("daemon/failures.py", "secrets.SystemRandom"): "the default jitter of retries",
     ("daemon/demo/server.py", "datetime.now"): "the default of the embedded mail server, which production never runs",
     ("daemon/demo/stage.py", "make_msgid"): "the people of the story write mail as people do",
@@ -398,12 +404,13 @@ def test_signing_happens_in_the_signer_or_in_a_rehearsal_with_a_throw_away_key()
 
 KEY_OPENERS = {
     "ca/signer.py": "defines it",
+    "daemon/cabinet.py": "the keys of OCSP responders, which the service makes by itself",
     "daemon/ceremony.py": "the root key, for its yearly CRL",
     "daemon/keyring.py": "the issuing key, at the start of the service",
 }
 
 
-def test_only_keyring_and_ceremony_open_a_sealed_key():
+def test_only_keyring_ceremony_and_cabinet_open_a_sealed_key():
     found = {place.module for name, tree in modules("") for place in calls(name, tree) if place.what == "open_key"}
     assert found == set(KEY_OPENERS) - {"ca/signer.py"}
 
