@@ -18,6 +18,7 @@ from ca import register
 from ca.authority import Authority
 from ca.crl_checker import Revoked, check_crls, freed_of, revoked_of
 from ca.errors import UNREADABLE
+from ca.foreign import foreign_faults
 from ca.lint import lint_certificate
 from ca.profiles import Profile, Role, load_profiles
 from ca.rows import ON_CRL, CertificateRow, CertificateState, CrlRow, serial_text
@@ -84,6 +85,11 @@ def _authority(
     issuer = next((one for one in register.every_authority(conn) if one.name == authority.certificate.issuer), None)
     if issuer is None:
         yield Fault("authority_issuer_unknown")
+        return
+    if register.is_imported(conn, authority.id):
+        # Made by another program; what it may not be is looked at again, its taste was looked at when it came.
+        for code in foreign_faults(authority.certificate, issuer.certificate) if issuer != authority else ():
+            yield Fault(f"authority_foreign:{code}")
         return
     role = Role.ROOT if issuer.name == authority.name else Role.ISSUING
     # The kind of its key was chosen when the authority was established; the rest is the profile's.

@@ -19,7 +19,7 @@ from ca.crl_scope import partition_part
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.keys import PublicKey, kind_of, rehearsal_key, signature_hash
 from ca.lint import lint_certificate
-from ca.names import AuthorityName, Subject, alternative_name, distinguished_name, problems
+from ca.names import AuthorityName, ServerName, Subject, alternative_name, distinguished_name, problems
 from ca.profiles import Profile, Role
 
 __all__ = [
@@ -40,9 +40,10 @@ SERIAL_BITS = 159
 @dataclass(frozen=True, slots=True)
 class IssuanceRequest:
     """What a certificate shall say. `not_before` and `not_after` are aware, whole seconds, both valid: take them from
-    `Profile.period`. `subject` is a Subject for a subscriber, an AuthorityName for an authority or its responder."""
+    `Profile.period`. `subject` is a Subject for a subscriber, a ServerName for a server, an AuthorityName for an
+    authority or its responder."""
 
-    subject: Subject | AuthorityName
+    subject: Subject | AuthorityName | ServerName
     public_key: PublicKey
     profile: Profile
     not_before: datetime
@@ -149,7 +150,8 @@ def compare(prepared: Prepared, certificate_der: bytes) -> None:
 
 def _refuse_unfit(request: IssuanceRequest) -> None:
     found = list(problems(request.subject))
-    if isinstance(request.subject, Subject) is not (request.profile.role is Role.SUBSCRIBER):
+    shape = {Role.SUBSCRIBER: Subject, Role.SERVER: ServerName}.get(request.profile.role, AuthorityName)
+    if not isinstance(request.subject, shape):
         found.append("subject_for_another_role")
     if found:
         raise CaError(CaErrorKind.SUBJECT_INVALID, "the data cannot stand in a certificate", problems=found)
@@ -209,7 +211,7 @@ def _optional_extensions(
         extensions.append(
             x509.CertificatePolicies([x509.PolicyInformation(oid, None) for oid in profile.policy_oids()])
         )
-    if isinstance(request.subject, Subject):
+    if isinstance(request.subject, Subject | ServerName):
         extensions.append(alternative_name(request.subject))
     if profile.role is Role.RESPONDER:
         extensions.append(x509.OCSPNoCheck())

@@ -16,7 +16,7 @@ from ca.authority import Authority
 from ca.crl_scope import FULL, CrlKind, Scope, partition_part
 from ca.errors import UNREADABLE
 from ca.keys import RSA_EXPONENT, kind_of, signature_hash
-from ca.names import COUNTRY, AuthorityName, Subject, distinguished_name, problems
+from ca.names import COUNTRY, AuthorityName, ServerName, Subject, distinguished_name, problems
 from ca.profiles import Profile, Role
 
 # At least 64 bits from a CSPRNG (CA/Browser Forum, S/MIME BR 7.1.2.3); ours have 159, so a serial number below
@@ -84,8 +84,13 @@ def _subject(certificate: x509.Certificate, profile: Profile) -> Iterator[str]:
     country, organization, common_name, *rest = (str(attribute.value) for attribute in attributes)
     if country != COUNTRY:
         yield "country"
-    subject: Subject | AuthorityName
-    if rest:
+    subject: Subject | AuthorityName | ServerName
+    if profile.role is Role.SERVER:
+        subject = ServerName(organization, _host_names(certificate))
+        if subject.common_name != common_name:
+            yield "common_name_not_host"
+            return
+    elif rest:
         subject = Subject(organization, common_name, rest[0], _mail_address(certificate))
     else:
         subject = AuthorityName(organization, common_name)
@@ -97,6 +102,14 @@ def _subject(certificate: x509.Certificate, profile: Profile) -> Iterator[str]:
         return
     if certificate.subject.public_bytes() != distinguished_name(subject).public_bytes():
         yield "subject_encoding"
+
+
+def _host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(names.get_values_for_type(x509.DNSName))
 
 
 def _mail_address(certificate: x509.Certificate) -> str:
@@ -178,6 +191,8 @@ def _expected(
         expected[ExtensionOID.CERTIFICATE_POLICIES] = (False, lambda value: _policies_fit(value, profile))
     if profile.role is Role.SUBSCRIBER:
         expected[ExtensionOID.SUBJECT_ALTERNATIVE_NAME] = (False, _is_one_mail_address)
+    if profile.role is Role.SERVER:
+        expected[ExtensionOID.SUBJECT_ALTERNATIVE_NAME] = (False, _is_host_names)
     if profile.role is Role.RESPONDER:
         # Of its revocation nobody asks, so it must not say where one could (RFC 6960, 4.2.2.2.1).
         expected[ExtensionOID.OCSP_NO_CHECK] = (False, x509.OCSPNoCheck().__eq__)
@@ -192,6 +207,10 @@ def _policies_fit(value: x509.ExtensionType, profile: Profile) -> bool:
     return isinstance(value, x509.CertificatePolicies) and [
         (policy.policy_identifier, policy.policy_qualifiers) for policy in value
     ] == [(oid, None) for oid in profile.policy_oids()]
+
+
+def _is_host_names(value: x509.ExtensionType) -> bool:
+    return isinstance(value, x509.SubjectAlternativeName) and {type(name) for name in value} == {x509.DNSName}
 
 
 def _is_one_mail_address(value: x509.ExtensionType) -> bool:

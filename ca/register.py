@@ -18,6 +18,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from ca import crl_register
 from ca.authority import Authority
+from ca.crl_entry import Reason
 from ca.crl_register import (
     added_since,
     base_of_delta,
@@ -41,7 +42,7 @@ from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.issue import Prepared
 from ca.names import Subject
 from ca.profiles import Role
-from ca.revocation import abandon_expired, hold, revoke, unhold
+from ca.revocation import abandon_expired, hold, revoke, take_over, unhold
 from ca.rows import ON_CRL, CertificateRow, CertificateState, CrlRow, certificate_rows, serial_text
 from ca.tables import Instant, authorities, certificates, crls, guards, metadata
 
@@ -71,6 +72,7 @@ __all__ = [
     "find",
     "guards",
     "hold",
+    "is_imported",
     "latest_crl",
     "live",
     "metadata",
@@ -80,6 +82,7 @@ __all__ = [
     "record_authority",
     "record_crl",
     "record_issued",
+    "record_taken_over",
     "reserve",
     "revoke",
     "revoked_for_crl",
@@ -96,8 +99,13 @@ _SECOND = timedelta(seconds=1)
 # --- authorities
 
 
-def record_authority(conn: Connection, authority: Authority, role: Role, *, now: datetime) -> None:
-    """Enter an authority. Raises CaError(conflict) when its id is taken."""
+def record_authority(
+    conn: Connection, authority: Authority, role: Role, *, now: datetime, imported: bool = False, crl_number: int = 0
+) -> None:
+    """Enter an authority. `imported`: another CA made it; `crl_number`: the last that was given out.
+
+    Raises CaError(conflict) when its id is taken.
+    """
     row = {
         "id": authority.id,
         "role": role.value,
@@ -106,6 +114,8 @@ def record_authority(conn: Connection, authority: Authority, role: Role, *, now:
         "ca_url": authority.ca_url,
         "ocsp_url": authority.ocsp_url,
         "recorded_at": now,
+        "origin": "imported" if imported else "made",
+        "crl_number": crl_number,
     }
     insert_row(conn, insert(authorities).values(row), "an authority of this id is in the register")
 
@@ -121,6 +131,39 @@ def authority(conn: Connection, authority_id: str) -> Authority:
 def every_authority(conn: Connection) -> list[Authority]:
     """Every authority of the register, the root among them, by id."""
     return [_authority(row) for row in conn.execute(select(authorities).order_by(authorities.c.id)).mappings()]
+
+
+def is_imported(conn: Connection, authority_id: str) -> bool:
+    """Whether an authority was taken over from a former CA."""
+    origin = conn.execute(select(authorities.c.origin).where(authorities.c.id == authority_id)).scalar_one_or_none()
+    return origin == "imported"
+
+
+def record_taken_over(
+    conn: Connection, authority: Authority, serial: int, *, at: datetime, reason: Reason, now: datetime
+) -> bool:
+    """Enter a serial number that a former CA revoked, so that it stays on the CRL; False for one that is known.
+
+    Its certificate is not known, nor when it expires: it stands as abandoned, until the authority itself ends.
+    """
+    if find(conn, serial) is not None:
+        return False
+    row = {
+        "serial": serial_text(serial),
+        "authority_id": authority.id,
+        "profile": "imported",
+        "state": CertificateState.RESERVED.value,
+        "subject": "",
+        "email": "",
+        "not_before": authority.not_before,
+        "not_after": authority.not_after,
+        "tbs": b"",
+        "reserved_at": now,
+        "lease_until": now,
+    }
+    insert_row(conn, insert(certificates).values(row), "the serial number is in the register")
+    take_over(conn, serial, at=at, reason=reason, now=now)
+    return True
 
 
 # --- certificates

@@ -76,6 +76,11 @@ def abandon_expired(conn: Connection, now: datetime) -> list[str]:
     return abandoned
 
 
+def take_over(conn: Connection, serial: int, *, at: datetime, reason: Reason, now: datetime) -> None:
+    """List a serial number as a former CA did. Raises CaError(conflict) for a date in the future."""
+    _list(conn, serial, CertificateState.ABANDONED, at=at, reason=reason, now=now)
+
+
 # From which states a certificate may come into each of these.
 _FROM = {
     CertificateState.REVOKED: (CertificateState.ISSUED, CertificateState.HELD),

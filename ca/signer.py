@@ -5,8 +5,8 @@ Trusts: the passphrase to be strong (it comes from a systemd credential), this p
 Promises: signs only what passes the lint at that moment and was prepared for this very authority; signs no serial
 number twice; never shows, pickles or returns a key in clear.
 Weak: the key lies in the memory of the process for as long as the signer lives, and Python cannot wipe it. "Once" is
-kept in memory here; across restarts it is the register that refuses a known serial number. An HSM signer (PKCS#11)
-implements `Signer` beside `FileSigner`.
+kept in memory here; across restarts it is the register that refuses a known serial number. A key in an HSM (PKCS#11)
+is a `CaKey` made by `ca.token`, and `FileSigner` signs with it all the same.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority import Authority
@@ -50,6 +50,10 @@ class Signer(Protocol):
     @property
     def authority(self) -> Authority:
         """The authority that this signs for."""
+        ...
+
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where it could not sign now."""
         ...
 
     def sign_certificate(self, prepared: Prepared) -> bytes:
@@ -86,6 +90,12 @@ class CaKey:
     def kind(self) -> KeyKind:
         """Algorithm and size."""
         return self._kind
+
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where the key cannot sign now: the token it is in was pulled out."""
+        look = getattr(self._private, "check", None)
+        if look is not None:
+            look()
 
     def __repr__(self) -> str:
         return f"<CaKey {self._kind}>"
@@ -138,8 +148,35 @@ def open_key(blob: bytes, passphrase: bytes) -> CaKey:
     return CaKey(private)
 
 
+def read_key(data: bytes, password: bytes) -> CaKey:
+    """The key of another CA, from its encrypted PKCS#8 (PEM or DER) or PKCS#12 file, to be sealed as ours.
+
+    Raises CaError(key_unavailable): not encrypted, a wrong password, no such file, a key we do not sign with.
+    """
+    private: object = None
+    try:
+        if b"-----BEGIN" in data:
+            private = serialization.load_pem_private_key(data, password)
+        else:
+            private = _from_der(data, password)
+    except TypeError as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a CA key must come encrypted (PKCS#8 or PKCS#12)") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key file does not open with this password") from error
+    if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a key of a kind we do not sign with")
+    return CaKey(private)
+
+
+def _from_der(data: bytes, password: bytes) -> object:
+    try:
+        return serialization.load_der_private_key(data, password)
+    except ValueError:
+        return pkcs12.load_key_and_certificates(data, password)[0]
+
+
 class FileSigner:
-    """A signer whose key came from a file and lies in memory. Safe to share between threads."""
+    """Signs with a key that lies in memory (`open_key`) or in a token (`ca.token`). Safe to share between threads."""
 
     __slots__ = ("_authority", "_key", "_lock", "_used")
 
@@ -156,6 +193,10 @@ class FileSigner:
     def authority(self) -> Authority:
         """The authority that this signs for."""
         return self._authority
+
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where the key cannot sign now."""
+        self._key.check()
 
     def sign_certificate(self, prepared: Prepared) -> bytes:
         """Sign what was prepared, once, and return the DER certificate.

@@ -60,7 +60,8 @@ def _where(condition: str) -> dict[str, Any]:
 
 
 # `crl_number` is the highest CRL number ever given out; it only grows (RFC 5280, 5.2.3). `crl_change` counts what
-# happened to the list of revoked certificates: a CRL remembers how far it reaches.
+# happened to the list of revoked certificates: a CRL remembers how far it reaches. `origin` says whether we made it or
+# took it over from a former CA, whose certificate another program made by another taste.
 authorities = Table(
     "authorities",
     metadata,
@@ -73,16 +74,17 @@ authorities = Table(
     Column("crl_number", Integer, nullable=False, server_default="0"),
     Column("crl_change", Integer, nullable=False, server_default="0"),
     Column("recorded_at", Instant, nullable=False),
+    Column("origin", String, nullable=False, server_default="made"),
     CheckConstraint("role IN ('root', 'issuing')", name="authority_role_known"),
 )
 
-# One serial number and what became of it: reserved -> issued -> revoked, or reserved -> abandoned; an issued one may be
-# held and come back (certificateHold, RFC 5280, 5.3.1). The serial number is lower-case hexadecimal without leading
-# zeros. `registration_id` and `case_id` are the daemon's; both are NULL where the certificate is the centre's own (an
-# OCSP responder, the portal, staff), which nobody applied for. `revoked_at` is the date on the CRL, `recorded_at` when
-# it was entered; `listed_until` see `register.store_crl`. `crl_entry` is the DER of its entry, made when it was revoked;
-# `crl_change` the count of its authority at its last revocation, hold or end of a hold (`unheld_at`); `crl_partition`
-# the partition of the CRL that its distribution point names, 0 for none.
+# One serial number and what became of it: reserved -> issued -> revoked, or reserved -> abandoned; an issued one may
+# be held and come back (certificateHold, RFC 5280, 5.3.1). The serial number is lower-case hexadecimal without
+# leading zeros. `registration_id` and `case_id` are the daemon's; both are NULL where the certificate is the centre's
+# own (an OCSP responder, the portal, staff), which nobody applied for. `revoked_at` is the date on the CRL,
+# `recorded_at` when it was entered; `listed_until` see `register.store_crl`. `crl_entry` is the DER of its entry,
+# made when it was revoked, `crl_change` the count of its authority at its last revocation, hold or end of a hold
+# (`unheld_at`); `crl_partition` the partition of the CRL that its distribution point names, 0 for none.
 certificates = Table(
     "certificates",
     metadata,

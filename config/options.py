@@ -129,6 +129,15 @@ class CaSettings:
     bundle: str = "modern"
     crl_days: int = 7
     passphrase_credential: str = "ca-passphrase"  # noqa: S105 - the name of a credential, not its value
+    root_passphrase_credential: str = "root-passphrase"  # noqa: S105 - as above
+    key: str = "rsa-3072"
+    """The kind of key of an authority that is made: root, issuing CA, the next one at a rollover."""
+    key_store: str = "file"
+    pkcs11_module: str = ""
+    pkcs11_token: str = ""
+    pkcs11_key: str = ""
+    """The label of the issuing CA's key in the token; empty: the name of the authority, such as issuing-1."""
+    pin_credential: str = "pkcs11-pin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ def execute(centre: Centre) -> int:
     _abandon(centre)
     with centre.store.transaction() as tx:
         ready = [case.id for case in cases.in_state(tx, State.APPROVED, State.EXECUTING)]
+    if ready:
+        # A token that was pulled out must not cost each case its serial numbers: nothing is begun, staff are told.
+        centre.signer.check()
     # One case after the other, to its end: what the first one does to the register, the next one must see.
     return sum(bool(attempt(f"case {case_id}", partial(_advance, centre, case_id))) for case_id in ready)
 
@@ -148,9 +151,19 @@ def _carry_out(centre: Centre, case_id: int) -> bool:
             _log.info("case %s: not now, %s", case.number, error)
             return False
         if error.kind in (CaErrorKind.SUBJECT_INVALID, CaErrorKind.LINT_FAILED):
-            _fail(centre, case, ", ".join(error.problems) or error.kind.value)
+            _fail(centre, case, _ENDS_TOO_EARLY if "validity_outside_issuer" in error.problems else _codes(error))
             return False
         raise
+
+
+_ENDS_TOO_EARLY = (
+    "認証局の有効期限が、発行する証明書の有効期間より先に切れます（validity_outside_issuer）。"
+    "ogis-lra ca rollover で次の認証局を作成してください。"
+)
+
+
+def _codes(error: CaError) -> str:
+    return ", ".join(error.problems) or error.kind.value
 
 
 def _unfit(tx: Connection, case: Case, task: TaskRow, registration: Registration) -> str | None:

@@ -44,7 +44,7 @@ def look_after(centre: Centre) -> int:
     if responder is None or cabinet is None:
         return 0
     made, signers = 0, []
-    for issuer in (centre.signer,):
+    for issuer in centre.signers:
         current = _current(centre, cabinet, issuer, responder.signer_of(issuer.authority.id))
         if current is None:
             current = _make(centre, cabinet, issuer)

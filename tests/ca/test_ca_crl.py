@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ca.crl import Entry, Reason, entry_of, number_of, plan
 from ca.der import signed
+from ca.der import value as der_value
 from ca.errors import CaError, CaErrorKind
 from ca.issue import new_serial
 from ca.keys import KeyKind, rehearsal_key, signature_algorithm
