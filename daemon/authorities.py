@@ -14,6 +14,9 @@ from ca import register
 from ca.authority import Authority
 from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID, ROOT_ID, number_of
+from config.settings import Settings
+
+from .centre import profiles_of
 
 
 class Standing(StrEnum):
@@ -48,6 +51,13 @@ def serving(tx: Connection, now: datetime) -> list[Authority]:
     if not found:
         raise CaError(CaErrorKind.NOT_FOUND, "no such authority in the register")
     return found
+
+
+def last_full_day(settings: Settings, tx: Connection) -> datetime | None:
+    """Until when the newest authority can issue certificates of the profile's whole term; afterwards it is to issue
+    none (`lint`: validity_outside_issuer). None where there is no CA."""
+    newest = next(iter(issuing(tx)), None)
+    return None if newest is None else newest.not_after - profiles_of(settings)[settings.ca.profile].validity
 
 
 def public_stem(authority_id: str) -> str:

@@ -99,8 +99,8 @@ def establish_authority(
     """Database schema, root and issuing CA (docs/operations.md), and the files relying parties fetch.
 
     `people` are those who carry the ceremony out; their names stand in its record. A CA that is there is left alone,
-    but for the root's CRL, which is renewed in time. Raises CaError(subject_invalid) for names that cannot stand in a certificate, CaError(not_found) when a CA was published
-    that this database does not know.
+    but for the root's CRL, which is renewed in time. Raises CaError(subject_invalid) for names that cannot stand in a
+    certificate, CaError(not_found) when a CA was published that this database does not know.
     """
     store = Store(settings.database)
     try:

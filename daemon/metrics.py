@@ -24,6 +24,7 @@ GAUGES: Mapping[str, str] = MappingProxyType(
         "crl_next_update_timestamp_seconds": "When the first of the newest CRLs runs out, as a Unix time.",
         "crl_entries": "Entries on the newest full CRLs, all authorities together.",
         "crl_waiting_seconds": "For how long the oldest revocation waits that no CRL knows; 0 when there is none.",
+        "ca_issues_until_timestamp_seconds": "Until when the newest issuing CA can issue whole terms, as a Unix time.",
         "disk_free_bytes": "Room left on the disk of the data directory.",
     }
 )

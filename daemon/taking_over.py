@@ -109,6 +109,17 @@ def take_over(
     return Taken(tuple(warnings), revoked, number)
 
 
+def take_root_crl(settings: Settings, store: Store, data: bytes, *, now: datetime) -> None:
+    """Record the renewed CRL of a root whose key is elsewhere. Raises CaError: mismatch; conflict for an older one."""
+    with store.transaction() as tx:
+        root = register.authority(tx, ROOT_ID)
+        crl = _crl_of(data, root)
+        register.store_crl(tx, ROOT_ID, _der(data))
+        Audit(key_bytes(settings, AUDIT_KEY)).append(
+            tx, "crl_published", at=now, actor="operator", authority=ROOT_ID, number=_number(crl), entries=len(crl)
+        )
+
+
 def certificate_of(data: bytes) -> x509.Certificate:
     """The one certificate in a file, PEM or DER. Raises CaError(mismatch)."""
     try:

@@ -12,7 +12,20 @@ from sqlalchemy import Connection, select
 from ca import register
 from ca.register import CertificateRow
 
-from . import approval, cases, completion, digest, letters, reach, registrations, reminders, responders, schema, urgent
+from . import (
+    approval,
+    ca_watch,
+    cases,
+    completion,
+    digest,
+    letters,
+    reach,
+    registrations,
+    reminders,
+    responders,
+    schema,
+    urgent,
+)
 from .answers import answer
 from .case import CaseKind, Event, State
 from .centre import Centre
@@ -125,5 +138,6 @@ _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("reminders", reminders.remind),
     ("forms that never came back", withdraw_expired),
     ("forms after urgent revocations", urgent.remind_forms),
+    ("end of the issuing CA", ca_watch.watch),
     ("daily digest", digest.send),
 )
