@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from threading import RLock
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pkcs11
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,6 +29,7 @@ from pkcs11.exceptions import (
     PinLenRange,
     PinLocked,
     PKCS11Error,
+    TokenNotPresent,
     UserAlreadyLoggedIn,
 )
 
@@ -37,6 +38,7 @@ from ca.keys import RSA_EXPONENT, KeyKind, PublicKey, kind_of
 from ca.signer import CaKey
 
 _Found = TypeVar("_Found")
+Lock: TypeAlias = AbstractContextManager[Any]
 
 _RSA_BITS = {KeyKind.RSA_2048: 2048, KeyKind.RSA_3072: 3072, KeyKind.RSA_4096: 4096}
 # DER of namedCurve OBJECT IDENTIFIER (RFC 5480, 2.1.1.1): what CKA_EC_PARAMS holds.
@@ -74,11 +76,11 @@ _PUBLIC: dict[pkcs11.Attribute, Any] = {
 class Token:
     """One token, found by the label it was initialised with. Safe to share between threads."""
 
-    def __init__(self, module: str, label: str, pin: str, lock: AbstractContextManager[Any] | None = None) -> None:
+    def __init__(self, module: str, label: str, pin: str, lock: Lock | None = None) -> None:
         """`module` is the path of the PKCS#11 library. Nothing is loaded before the first use. Tokens of one module in
         one process share a `lock`: starting the module anew ends the sessions of all."""
         self._module, self._label, self._pin = module, label, pin
-        self._lock: AbstractContextManager[Any] = RLock() if lock is None else lock
+        self.lock: Lock = RLock() if lock is None else lock
         self._session: pkcs11.Session | None = None
         self._refused = False
 
@@ -151,7 +153,7 @@ class Token:
         Doing it again is harmless: a signature that nobody got signs nothing else, and a second key of one label is
         refused. Raises CaError(key_unavailable).
         """
-        with self._lock:
+        with self.lock:
             for last in (False, True):
                 try:
                     return work(self._open(anew=last))
@@ -167,7 +169,7 @@ class Token:
 
     def close(self) -> None:
         """Log out."""
-        with self._lock:
+        with self.lock:
             self._drop()
 
     def _open(self, *, anew: bool) -> pkcs11.Session:
@@ -184,6 +186,8 @@ class Token:
             library.reinitialize()
         tokens = [slot.get_token() for slot in library.get_slots(token_present=True)]
         found = [token for token in tokens if token.label == self._label]
+        if not found and not anew:
+            raise TokenNotPresent
         if len(found) != 1:
             raise _unavailable(f"{len(found)} tokens are labelled {self._label!r}; one must be")
         try:

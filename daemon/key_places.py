@@ -14,7 +14,7 @@ from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID
 from ca.keys import KeyKind
 from ca.signer import COST, CaKey, make_ca_key, seal_key
-from ca.token import Token
+from ca.token import Lock, Token
 from config.settings import Settings
 
 from .durable import write_durably
@@ -54,11 +54,11 @@ def described(settings: Settings, authority_id: str) -> str:
     return f"file {path.name}" if path.exists() else "not here"
 
 
-def open_token(settings: Settings, label: str, pin: str) -> Token:
+def open_token(settings: Settings, label: str, pin: str, lock: Lock | None = None) -> Token:
     """A token by its label, through the configured module. Raises CaError(key_unavailable)."""
     if not settings.ca.pkcs11_module:
         raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a key is in a token, and ca.pkcs11_module names no library")
-    return Token(settings.ca.pkcs11_module, label, pin)
+    return Token(settings.ca.pkcs11_module, label, pin, lock)
 
 
 def wanted_in_token(settings: Settings, authority_id: str) -> InToken:

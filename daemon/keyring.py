@@ -14,6 +14,7 @@ from ca.errors import CaError, CaErrorKind
 from ca.hierarchy import ROOT_ID
 from ca.profiles import Role, load_profiles
 from ca.signer import CaKey, FileSigner, open_key
+from ca.token import Token
 from config import credentials
 from config.credentials import CredentialError, Secret
 from config.settings import Settings, SettingsError
@@ -115,13 +116,20 @@ def open_root_key(settings: Settings) -> CaKey:
         return open_key(blob, secret(settings, settings.ca.passphrase_credential).reveal().encode())
 
 
-def open_ca_key(settings: Settings, authority_id: str) -> CaKey:
-    """The key of an issuing authority, from its sealed file or its token. Raises CredentialError,
-    CaError(key_unavailable)."""
+def open_ca_key(settings: Settings, authority_id: str, tokens: dict[str, Token] | None = None) -> CaKey:
+    """The key of an issuing authority, from its sealed file or its token, which is kept in `tokens` by its label.
+
+    Raises CredentialError, CaError(key_unavailable).
+    """
     in_token = key_places.place_in_token(settings, authority_id)
     if in_token is not None:
         pin = secret(settings, settings.ca.pin_credential).reveal()
-        return key_places.open_token(settings, in_token.token, pin).find_key(in_token.key)
+        tokens = {} if tokens is None else tokens
+        if in_token.token not in tokens:
+            # Those of one module in one process work one after the other: see `ca.token`.
+            lock = next((each.lock for each in tokens.values()), None)
+            tokens[in_token.token] = key_places.open_token(settings, in_token.token, pin, lock)
+        return tokens[in_token.token].find_key(in_token.key)
     try:
         blob = sealed_key(settings, key_places.stem(authority_id)).read_bytes()
     except OSError as error:
@@ -157,8 +165,9 @@ def open_keys(settings: Settings, *, clock: Callable[[], datetime] = wall_clock)
             serving = authorities.serving(tx, clock())
     finally:
         store.close()
+    tokens: dict[str, Token] = {}
     return Keys(
-        signers=tuple(FileSigner(each, open_ca_key(settings, each.id)) for each in serving),
+        signers=tuple(FileSigner(each, open_ca_key(settings, each.id, tokens)) for each in serving),
         audit_key=key_bytes(settings, AUDIT_KEY),
         token_key=key_bytes(settings, TOKEN_KEY),
         form_code_public=form_code_public(settings),

@@ -4,12 +4,14 @@ set -euo pipefail
 
 # openssl is the independent judge of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
 # scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto. Dovecot and
-# Postfix are the real mail servers of the tests, which start their own, each in a folder of its own.
+# Postfix are the real mail servers of the tests, which start their own, each in a folder of its own. SoftHSM is the
+# token of the tests for keys that lie in an HSM.
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=(
     openssl tesseract-ocr-eng tesseract-ocr-jpn
     fonts-ipaexfont-gothic fonts-vlgothic fonts-ipafont fonts-noto-cjk
     dovecot-imapd dovecot-lmtpd postfix
+    softhsm2
 )
 
 missing=()
