@@ -182,14 +182,10 @@ def _signed(
         until = at + timedelta(days=centre.settings.ca.crl_days)
         draft = crl.compose(authority, number, pieces, at, until, scope, spool, known=known)
         signature = signer.sign_draft(draft)
-        try:
-            with _opened(path) as out:
-                octets, digest = crl.write(draft, spool, signature, out)
-                out.flush()
-                os.fsync(out.fileno())
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with _opened(path) as out:
+            octets, digest = crl.write(draft, spool, signature, out)
+            out.flush()
+            os.fsync(out.fileno())
     row = CrlRow(
         authority_id=authority.id,
         number=number,
@@ -232,7 +228,8 @@ def _put_in_place(centre: Centre, authority: Authority, staged: set[Path]) -> di
         seen = (row.number, stat_of(target), stat_of(_pem(target)))
         if centre.published.get(name) == seen:
             continue
-        if path in staged or holds(path, row, authority):
+        fresh = path in staged or holds(path, row, authority)
+        if fresh:
             path.rename(target)
             sync_folder(target.parent)
             _log.info("CRL %d published as %s", row.number, name)
@@ -242,7 +239,7 @@ def _put_in_place(centre: Centre, authority: Authority, staged: set[Path]) -> di
             if row.der is None:
                 continue
             write_durably(target, row.der, mode=0o644)
-        if not pem_holds(target, _pem(target)):
+        if fresh or not pem_holds(target, _pem(target)):
             write_pem(target, _pem(target))
             found[row.scope] = True
         for left in centre.public.glob(f".{name}.*.new"):
