@@ -9,6 +9,7 @@ import io
 from collections.abc import Collection, Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from cryptography import x509
 from sqlalchemy import ColumnElement, Connection, Insert, Select, and_, func, insert, or_, select, update
@@ -19,6 +20,7 @@ from ca.crl import digest_of, number_of
 from ca.crl_entry import Entry, Reason, decode
 from ca.crl_scope import FULL, CrlKind, Scope
 from ca.errors import UNREADABLE, CaError, CaErrorKind
+from ca.revocation import count_change
 from ca.rows import CertificateState, CrlRow, crl_row, serial_text
 from ca.tables import authorities, certificates, crls
 
@@ -44,7 +46,7 @@ def entries_for_crl(
     if cursor is None:
         raise CaError(CaErrorKind.CONFLICT, "the database gave no rows")
     while rows := cursor.fetchmany(_PIECE):
-        yield [entry for (entry,) in rows]
+        yield list(chain.from_iterable(rows))
 
 
 def revoked_for_crl(conn: Connection, authority_id: str, this_update: datetime) -> list[Entry]:
@@ -222,18 +224,18 @@ def record_crl(conn: Connection, row: CrlRow, *, listed: Collection[str] | None 
 
 def _reach(conn: Connection, row: CrlRow, former: CrlRow | None) -> int:
     """Up to which change this CRL knows everything. A revocation that the clock, put back since, has in its future is
-    not on it, and is found by the next."""
+    not on it: it is counted anew, and so found by the next when its time has come."""
     columns = certificates.c
-    missing = conn.execute(
-        select(func.min(columns.crl_change)).where(
-            columns.authority_id == row.authority_id,
-            columns.crl_change > (0 if former is None else former.change),
-            columns.revoked_at >= _end_of(row.this_update),
-        )
-    ).scalar_one()
-    if missing is not None:
-        return int(missing) - 1
-    return int(conn.execute(select(authorities.c.crl_change).where(authorities.c.id == row.authority_id)).scalar_one())
+    reach = conn.execute(select(authorities.c.crl_change).where(authorities.c.id == row.authority_id)).scalar_one()
+    late = select(columns.serial).where(
+        columns.authority_id == row.authority_id,
+        columns.crl_change > (0 if former is None else former.change),
+        columns.revoked_at >= _end_of(row.this_update),
+    )
+    for serial in conn.execute(late.order_by(columns.crl_change)).scalars().all():
+        count = count_change(conn, row.authority_id)
+        conn.execute(update(certificates).where(columns.serial == serial).values(crl_change=count))
+    return int(reach)
 
 
 def latest_crl(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ca.crl import Entry, Reason, entry_of, number_of, plan
-from ca.der import signed, value
+from ca.der import signed
+from ca.der import value as der_value
 from ca.errors import CaError, CaErrorKind
 from ca.issue import new_serial
 from ca.keys import KeyKind, rehearsal_key, signature_algorithm
@@ -228,7 +229,7 @@ def test_a_crl_without_next_update_is_found() -> None:
     stamp = (NOW + WEEK).strftime("%y%m%d%H%M%SZ").encode()
     without = tbs.replace(bytes([0x17, len(stamp)]) + stamp, b"")
     header = 2 if tbs[1] < 0x80 else 2 + (tbs[1] & 0x7F)
-    spoilt = signed(value(0x30, without[header:]), signature_algorithm(issuing.key_kind), b"no signature")
+    spoilt = signed(der_value(0x30, without[header:]), signature_algorithm(issuing.key_kind), b"no signature")
     assert lint_crl(x509.load_der_x509_crl(spoilt), authority=issuing) == ("next_update_missing",)
 
 
