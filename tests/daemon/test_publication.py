@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from ca import register
 from ca.checker import check
@@ -381,6 +383,52 @@ def test_partitions_that_certificates_name_are_published_when_no_new_one_does(ce
     assert faults(centre) == set()
 
 
+# --- other judges
+
+
+def lint(path: Path) -> str:
+    """What pkilint finds above a notice; a program of its own, since it is slow and warns about its own parts."""
+    command = [str(Path(sys.executable).parent / "lint_crl"), "lint", "-t", "CRL", "-p", "PKIX", "-s", "NOTICE"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr if done.returncode or done.stdout.strip() else ""
+
+
+@pytest.mark.parametrize("centre", [{"partitions": 1, "deltas": True}], indirect=True)
+def test_pkilint_finds_nothing_in_any_kind_of_crl(centre):
+    serials = [issue(centre, case=number) for number in range(3)]
+    hold(centre, serials[0])
+    publication.publish(centre)
+    centre.time.now = NOW + MINUTE
+    with centre.store.transaction() as tx:
+        register.revoke(tx, serials[1], at=NOW, reason=Reason.KEY_COMPROMISE, now=NOW, invalidity_date=NOW - DAY)
+    hold(centre, serials[0], end=True)
+    publication.publish(centre)
+    for name in ("issuing.crl", "issuing-delta.crl", "issuing-p1.crl"):
+        assert len(listed(centre, name)) >= 1
+        assert lint(centre.public / name) == ""
+
+
+def test_nss_takes_the_crl_into_its_database(centre, tmp_path):
+    serial = issue(centre, case=1)
+    revoke(centre, serial, Reason.KEY_COMPROMISE)
+    publication.publish(centre)
+    for tool in ("certutil", "crlutil"):
+        assert shutil.which(tool), "libnss3-tools is missing: tools/install_packages.sh"
+    database = f"sql:{tmp_path}"
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout
+
+    run("certutil", "-N", "-d", database, "--empty-password")
+    for name, data, trust in (("Root", hierarchy().root_pem, "C,,"), ("Issuing", hierarchy().issuing_pem, ",,")):
+        (tmp_path / name).write_bytes(data)
+        run("certutil", "-A", "-d", database, "-n", name, "-t", trust, "-a", "-i", tmp_path / name)
+    run("crlutil", "-I", "-d", database, "-i", centre.public / "issuing.crl", "-B")
+    shown = run("crlutil", "-L", "-d", database, "-n", "Issuing")
+    assert serial.lstrip("0") in "".join(shown.split()).replace(":", "").lower()
+
+
 # --- what the checker finds
 
 
@@ -446,9 +494,6 @@ def test_a_file_holds_a_crl_or_it_does_not(centre, tmp_path):
 
 
 def test_the_count_of_changes_never_goes_back(centre):
-    from sqlalchemy.exc import IntegrityError  # noqa: PLC0415
-
     fill(centre.store, 2)
     with pytest.raises(IntegrityError, match="never goes back"), centre.store.transaction() as tx:
         tx.execute(update(authorities).values(crl_change=0))
-    assert isinstance(Path(centre.public), Path)
