@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from ca.authority import Authority
-from ca.crl_entry import FINAL_REASONS, Entry, EntryLint, Reason, encode, second
+from ca.crl_entry import FINAL_REASONS, Entry, EntryLint, Piece, Reason, encode, second
 from ca.crl_scope import FULL, CrlKind, Scope, partition_of
 from ca.der import header, header_size, members, signature_part, signed
 from ca.errors import UNREADABLE, CaError, CaErrorKind
@@ -111,7 +111,7 @@ def plan(
 def compose(
     authority: Authority,
     number: int,
-    pieces: Iterable[Sequence[bytes]],
+    pieces: Iterable[Piece],
     this_update: datetime,
     next_update: datetime,
     scope: Scope,
@@ -128,9 +128,8 @@ def compose(
     lint = EntryLint(this_update)
     octets = spool.seek(0, 2)
     for piece in pieces:
-        joined = b"".join(piece)
-        _raise_for(lint.look(piece, joined))
-        octets += spool.write(joined)
+        _raise_for(lint.look(piece))
+        octets += spool.write(piece[0])
     head, tail = _frame(authority, number, this_update, next_update, scope, octets)
     hashed = hashes.Hash(signature_hash(authority.key_kind))
     hashed.update(head)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from ca.der import value
@@ -161,17 +161,25 @@ _SHAPE = re.compile(
 
 
 def _many(*, generalized: bool) -> re.Pattern[bytes]:
-    """One entry; its only group is the serial number with its length octet, and the date."""
+    """One entry; its only group is all from the length octet to the date."""
     date = rb"\x17\x0d[0-9]{2}" + _REST_OF_TIME
     if generalized:
         date = rb"(?:" + date + rb"|\x18\x0f(?:20[5-9]|2[1-9][0-9]|[3-9][0-9]{2})[0-9]" + _REST_OF_TIME + rb")"
     reason, invalid = _OF_REASON + rb"[\x01-\x06\x08\x09]", _OF_INVALIDITY + rb"[0-9]{4}" + _REST_OF_TIME
     extensions = rb"(?:\x30(?:\x0c" + reason + rb"|\x26" + reason + invalid + rb"|\x1a" + invalid + rb"))?"
-    return re.compile(rb"\x30[\x12-\x51]\x02((?:" + _serial_pattern() + rb")" + date + rb")" + extensions, re.DOTALL)
+    return re.compile(rb"\x30([\x12-\x51]\x02(?:" + _serial_pattern() + rb")" + date + rb")" + extensions, re.DOTALL)
 
 
 _OUTER = bytes((count - 2) % 256 for count in range(256))
-_length_octet = operator.itemgetter(1)
+_first_octet = operator.itemgetter(0)
+
+Piece = tuple[bytes, bytes]
+"""Encoded entries one after the other, and their lengths, an octet each."""
+
+
+def piece_of(entries: Sequence[bytes]) -> Piece:
+    """Encoded entries as a piece. Raises ValueError for one that no entry can be as long as."""
+    return b"".join(entries), bytes(map(len, entries))
 
 
 class EntryLint:
@@ -191,31 +199,29 @@ class EntryLint:
         self._bound = _digits(this_update) if generalized else _digits(this_update)[2:]
         self._last = ""
 
-    def look(self, entries: Sequence[bytes], joined: bytes) -> tuple[str, ...]:
+    def look(self, piece: Piece) -> tuple[str, ...]:
         """The codes of what is wrong with this piece: `entry_malformed`, `revocation_in_future`, `entry_order` (which
-        is where a serial number comes twice); `joined` is the entries one after the other. Empty where all is well."""
+        is where a serial number comes twice). Empty where all is well."""
+        joined, lengths = piece
         parts = self._pattern.split(joined)
         heads, width = parts[1::2], len(self._bound)
-        try:
-            # The length octet of each says how long it is: so `joined` falls apart into exactly these values.
-            whole = bytes(map(len, entries)).translate(_OUTER) == bytes(map(_length_octet, entries))
-        except (ValueError, IndexError):
-            whole = False
-        if any(parts[::2]) or len(heads) != len(entries) or not whole:
-            return tuple(dict.fromkeys(self._name(entries))) or ("entry_malformed",)
+        # The length octet of each says how long it is: so `joined` falls apart into exactly these values.
+        whole = lengths.translate(_OUTER) == bytes(map(_first_octet, heads)) and sum(lengths) == len(joined)
+        if any(parts[::2]) or not whole:
+            return tuple(dict.fromkeys(self._name(joined, lengths))) or ("entry_malformed",)
         if heads and max([head[-width:] for head in heads]) > self._bound:
-            found = tuple(dict.fromkeys(self._name(entries)))
+            found = tuple(dict.fromkeys(self._name(joined, lengths)))
             if found:
                 return found
-        texts = [self._last, *[head[1 : 1 + head[0]].hex().lstrip("0") for head in heads]]
-        self.size += len(entries)
+        texts = [self._last, *[head[3 : 3 + head[2]].hex().lstrip("0") for head in heads]]
+        self.size += len(heads)
         self._last = texts[-1]
         return () if all(map(operator.lt, texts, texts[1:])) else ("entry_order",)
 
-    def _name(self, entries: Sequence[bytes]) -> Iterator[str]:
-        for each in entries:
+    def _name(self, joined: bytes, lengths: bytes) -> Iterator[str]:
+        for end, length in zip(accumulate(lengths), lengths, strict=True):
             try:
-                if decode(each).revoked_at > self._this_update:
+                if decode(joined[end - length : end]).revoked_at > self._this_update:
                     yield "revocation_in_future"
             except ValueError:
                 yield "entry_malformed"
