@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from ca.authority import Authority
-from ca.crl_entry import FINAL_REASONS, Entry, EntryLint, Piece, Reason, encode, second
+from ca.crl_entry import FINAL_REASONS, Entry, EntryLint, Reason, encode, second
 from ca.crl_scope import FULL, CrlKind, Scope, partition_of
 from ca.der import header, header_size, members, signature_part, signed
 from ca.errors import UNREADABLE, CaError, CaErrorKind
@@ -111,7 +111,7 @@ def plan(
 def compose(
     authority: Authority,
     number: int,
-    pieces: Iterable[Piece],
+    pieces: Iterable[bytes],
     this_update: datetime,
     next_update: datetime,
     scope: Scope,
@@ -129,7 +129,7 @@ def compose(
     octets = spool.seek(0, 2)
     for piece in pieces:
         _raise_for(lint.look(piece))
-        octets += spool.write(piece[0])
+        octets += spool.write(piece)
     head, tail = _frame(authority, number, this_update, next_update, scope, octets)
     hashed = hashes.Hash(signature_hash(authority.key_kind))
     hashed.update(head)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import IO
 
-from ca.crl_entry import EntryLint, piece_of
+from ca.crl_entry import EntryLint
 from ca.der import header_size
 
 # What stands before the list in the signed part: version, algorithm, issuer, thisUpdate, nextUpdate.
@@ -37,7 +37,7 @@ def grow(former: bytes, added: Sequence[tuple[bytes, bytes | None]], this_update
             return False
         after = former[at : at + 2 + former[at + 1]] if at < end else b""
         neighbours = [each for each in (before, entry, after) if each]
-        if EntryLint(this_update).look(piece_of(neighbours)):
+        if EntryLint(this_update).look(b"".join(neighbours)):
             return False
         spool.write(entry)
         written = entry

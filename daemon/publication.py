@@ -28,7 +28,7 @@ from sqlalchemy import Connection
 from ca import crl, register
 from ca.authority import Authority
 from ca.crl import FULL, CrlKind, Scope
-from ca.crl_entry import Piece, encode, piece_of
+from ca.crl_entry import encode
 from ca.crl_growth import grow
 from ca.hierarchy import ISSUING_ID
 from ca.register import CrlRow
@@ -172,7 +172,7 @@ def _signed(
         known = 0
         if base is not None:
             changed = [encode(entry) for entry in register.changed_for_delta(tx, authority.id, at, base)]
-            pieces: Iterator[Piece] = iter([piece_of(changed)])
+            pieces: Iterator[bytes] = iter([b"".join(changed)])
         elif scope.kind is CrlKind.FULL and (known := _grown(tx, centre, authority, at, spool)):
             pieces = iter(())
         else:
@@ -202,7 +202,7 @@ def _signed(
     return _Staged(row, path)
 
 
-def _ahead(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same pieces, each read from the database while the one before is linted: two cores share the work. Nobody
     else uses the connection until the last is there."""
     with ThreadPoolExecutor(1) as reader:
