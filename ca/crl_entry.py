@@ -189,7 +189,7 @@ class EntryLint:
         # tag sorts it before the digits of the others. Dates of before 2000 look late here, and are looked at singly.
         generalized = self._this_update.year >= _UTC_UNTIL
         self._pattern = _many(generalized=generalized)
-bound = _digits(this_update) if generalized else _digits(this_update)[2:]
+        bound = _digits(this_update) if generalized else _digits(this_update)[2:]
         # In 1999 and before two digits of a year would lie: then each entry is looked at singly.
         self._bound = bound if self._this_update.year >= _TWO_DIGITS_SINCE else b""
         self._last = ""
