@@ -15,7 +15,7 @@ import contextlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -178,9 +178,10 @@ def _signed(
         else:
             spool.seek(0)
             spool.truncate()
-            pieces = _ahead(register.entries_for_crl(tx, authority.id, at, partition=scope.partition))
+            pieces = register.entries_for_crl(tx, authority.id, at, partition=scope.partition)
         until = at + timedelta(days=centre.settings.ca.crl_days)
-        draft = crl.compose(authority, number, pieces, at, until, scope, spool, known=known)
+        with contextlib.closing(_ahead(pieces)) as read:
+            draft = crl.compose(authority, number, read, at, until, scope, spool, known=known)
         signature = signer.sign_draft(draft)
         with _opened(path) as out:
             octets, digest = crl.write(draft, spool, signature, out)
@@ -202,9 +203,9 @@ def _signed(
     return _Staged(row, path)
 
 
-def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _ahead(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
     """The same pieces, each read from the database while the one before is linted: two cores share the work. Nobody
-    else uses the connection until the last is there."""
+    else uses the connection until the last is there, or this is closed, which waits for the one that is being read."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, pieces, None)
         while (piece := coming.result()) is not None:

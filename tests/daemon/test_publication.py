@@ -291,6 +291,16 @@ def test_an_entry_that_the_database_spoilt_is_never_signed(centre):
     assert not list(centre.public.glob("*.crl"))
 
 
+def test_the_list_is_the_same_when_the_database_gives_it_row_by_row(centre, monkeypatch):
+    fill(centre.store, 9_000)
+    with centre.store.transaction() as tx:
+        joined = list(register.entries_for_crl(tx, "issuing-1", NOW))
+        monkeypatch.setattr(tx.dialect, "name", "another")
+        by_row = list(register.entries_for_crl(tx, "issuing-1", NOW))
+    assert len(joined) == len(by_row) == 3
+    assert b"".join(joined) == b"".join(by_row)
+
+
 def test_a_second_authority_has_files_of_its_own():
     other = SimpleNamespace(id="issuing-2")
     assert publication.file_name(other) == "issuing-2.crl"
