@@ -111,7 +111,7 @@ def plan(
 def compose(
     authority: Authority,
     number: int,
-    pieces: Iterable[Sequence[bytes]],
+    pieces: Iterable[bytes],
     this_update: datetime,
     next_update: datetime,
     scope: Scope,
@@ -128,9 +128,8 @@ def compose(
     lint = EntryLint(this_update)
     octets = spool.seek(0, 2)
     for piece in pieces:
-        joined = b"".join(piece)
-        _raise_for(lint.look(piece, joined))
-        octets += spool.write(joined)
+        _raise_for(lint.look(piece))
+        octets += spool.write(piece)
     head, tail = _frame(authority, number, this_update, next_update, scope, octets)
     hashed = hashes.Hash(signature_hash(authority.key_kind))
     hashed.update(head)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from ca.der import value
@@ -58,7 +58,7 @@ _REASON = bytes.fromhex("300a0603551d1504030a01")
 _INVALIDITY = bytes.fromhex("30180603551d180411180f")
 
 # RFC 5280, 5.1.2.6 with 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
-_FIRST_YEAR, _UTC_UNTIL = 1950, 2050
+_FIRST_YEAR, _TWO_DIGITS_SINCE, _UTC_UNTIL = 1950, 2000, 2050
 SERIAL_BITS: Final = 159
 """RFC 5280, 4.1.2.2: at most 20 octets, positive."""
 
@@ -161,17 +161,18 @@ _SHAPE = re.compile(
 
 
 def _many(*, generalized: bool) -> re.Pattern[bytes]:
-    """One entry; its only group is the serial number with its length octet, and the date."""
+    """One entry; its only group is all from the length octet to the date."""
     date = rb"\x17\x0d[0-9]{2}" + _REST_OF_TIME
     if generalized:
         date = rb"(?:" + date + rb"|\x18\x0f(?:20[5-9]|2[1-9][0-9]|[3-9][0-9]{2})[0-9]" + _REST_OF_TIME + rb")"
     reason, invalid = _OF_REASON + rb"[\x01-\x06\x08\x09]", _OF_INVALIDITY + rb"[0-9]{4}" + _REST_OF_TIME
     extensions = rb"(?:\x30(?:\x0c" + reason + rb"|\x26" + reason + invalid + rb"|\x1a" + invalid + rb"))?"
-    return re.compile(rb"\x30[\x12-\x51]\x02((?:" + _serial_pattern() + rb")" + date + rb")" + extensions, re.DOTALL)
+    return re.compile(rb"\x30([\x12-\x51]\x02(?:" + _serial_pattern() + rb")" + date + rb")" + extensions, re.DOTALL)
 
 
-_OUTER = bytes((count - 2) % 256 for count in range(256))
-_length_octet = operator.itemgetter(1)
+# From the length octet of an entry to the length of all of it.
+_WHOLE = bytes((count + 2) % 256 for count in range(256))
+_first_octet = operator.itemgetter(0)
 
 
 class EntryLint:
@@ -188,37 +189,46 @@ class EntryLint:
         # tag sorts it before the digits of the others. Dates of before 2000 look late here, and are looked at singly.
         generalized = self._this_update.year >= _UTC_UNTIL
         self._pattern = _many(generalized=generalized)
-        self._bound = _digits(this_update) if generalized else _digits(this_update)[2:]
+        bound = _digits(this_update) if generalized else _digits(this_update)[2:]
+        # In 1999 and before two digits of a year would lie: then each entry is looked at singly.
+        self._bound = bound if self._this_update.year >= _TWO_DIGITS_SINCE else b""
         self._last = ""
 
-    def look(self, entries: Sequence[bytes], joined: bytes) -> tuple[str, ...]:
-        """The codes of what is wrong with this piece: `entry_malformed`, `revocation_in_future`, `entry_order` (which
-        is where a serial number comes twice); `joined` is the entries one after the other. Empty where all is well."""
+    def look(self, joined: bytes) -> tuple[str, ...]:
+        """The codes of what is wrong with these entries, one after the other: `entry_malformed`,
+        `revocation_in_future`, `entry_order` (which is where a serial number comes twice). Empty where all is well."""
         parts = self._pattern.split(joined)
         heads, width = parts[1::2], len(self._bound)
-        try:
-            # The length octet of each says how long it is: so `joined` falls apart into exactly these values.
-            whole = bytes(map(len, entries)).translate(_OUTER) == bytes(map(_length_octet, entries))
-        except (ValueError, IndexError):
-            whole = False
-        if any(parts[::2]) or len(heads) != len(entries) or not whole:
-            return tuple(dict.fromkeys(self._name(entries))) or ("entry_malformed",)
+        # By their own length octets they must lie where the pattern found them: each begins where the one before ends.
+        ends = list(accumulate(bytes(map(_first_octet, heads)).translate(_WHOLE)))
+        whole = (ends[-1] if ends else 0) == len(joined)
+        if any(parts[::2]) or not whole or bytes(map(joined.__getitem__, ends[:-1])).strip(b"\x30"):
+            return tuple(dict.fromkeys(self._name(joined))) or ("entry_malformed",)
         if heads and max([head[-width:] for head in heads]) > self._bound:
-            found = tuple(dict.fromkeys(self._name(entries)))
+            found = tuple(dict.fromkeys(self._name(joined)))
             if found:
                 return found
-        texts = [self._last, *[head[1 : 1 + head[0]].hex().lstrip("0") for head in heads]]
-        self.size += len(entries)
+        texts = [self._last, *[head[3 : 3 + head[2]].hex().lstrip("0") for head in heads]]
+        self.size += len(heads)
         self._last = texts[-1]
         return () if all(map(operator.lt, texts, texts[1:])) else ("entry_order",)
 
-    def _name(self, entries: Sequence[bytes]) -> Iterator[str]:
-        for each in entries:
+    def _name(self, joined: bytes) -> Iterator[str]:
+        for each in apart(joined):
             try:
                 if decode(each).revoked_at > self._this_update:
                     yield "revocation_in_future"
             except ValueError:
                 yield "entry_malformed"
+
+
+def apart(joined: bytes) -> Iterator[bytes]:
+    """Entries that stand one after the other, each by itself, as their length octets tell."""
+    at = 0
+    while at < len(joined):
+        end = at + 2 + (joined[at + 1] if at + 1 < len(joined) else 0)
+        yield joined[at:end]
+        at = end
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import IO
 
 from ca.crl_entry import EntryLint
-from ca.der import header_size, members
+from ca.der import header_size
 
 # What stands before the list in the signed part: version, algorithm, issuer, thisUpdate, nextUpdate.
 _BEFORE = 5
@@ -24,32 +24,36 @@ def grow(former: bytes, added: Sequence[tuple[bytes, bytes | None]], this_update
     the order of the list. Each must pass the lint between its two neighbours. False, and nothing worth keeping in the
     spool, where one does not, or where its place is not found: then the list is made from the register anew.
     """
-    listed = _listed(former)
-    at, written = 0, b""
+    at, end = _list_in(former)
+    start, written = at, b""
     for entry, before in added:
         if before is not None and before != written:
-            found = listed.find(before, at)
+            found = former.find(before, at, end)
             if found < 0:
                 return False
-            spool.write(listed[at : found + len(before)])
+            spool.write(memoryview(former)[at : found + len(before)])
             at = found + len(before)
-        elif before is None and at:
+        elif before is None and at != start:
             return False
-        after = listed[at : at + 2 + listed[at + 1]] if at < len(listed) else b""
+        after = former[at : at + 2 + former[at + 1]] if at < end else b""
         neighbours = [each for each in (before, entry, after) if each]
-        if EntryLint(this_update).look(neighbours, b"".join(neighbours)):
+        if EntryLint(this_update).look(b"".join(neighbours)):
             return False
         spool.write(entry)
         written = entry
-    spool.write(listed[at:])
+    spool.write(memoryview(former)[at:end])
     return True
 
 
-def _listed(der: bytes) -> bytes:
-    """The entries in a CRL, one after the other; nothing where there are none. Raises ValueError for other bytes."""
-    signed_part = members(der)[0]
-    inner = members(signed_part)
-    if len(inner) <= _BEFORE or inner[_BEFORE][0] != _LIST:
-        return b""
-    size, _ = header_size(inner[_BEFORE][:8])
-    return inner[_BEFORE][size:]
+def _list_in(der: bytes) -> tuple[int, int]:
+    """From where to where the entries stand in a CRL; twice the same where there are none. Raises ValueError for other
+    bytes."""
+    at = 0
+    for _ in range(2):  # into the CRL, into its signed part
+        at += header_size(der[at : at + 8])[0]
+    for _ in range(_BEFORE):
+        at += sum(header_size(der[at : at + 8]))
+    size, count = header_size(der[at : at + 8])
+    if der[at] != _LIST:
+        return at, at
+    return at + size, at + size + count

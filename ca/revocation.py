@@ -56,7 +56,11 @@ def unhold(conn: Connection, serial: int | str, *, now: datetime) -> bool:
     if found.state != CertificateState.HELD.value:
         raise CaError(CaErrorKind.CONFLICT, "only a hold can be taken back")
     values = dict.fromkeys(("revoked_at", "recorded_at", "reason", "invalidity_date", "crl_entry", "listed_until"))
-    change = {"state": CertificateState.ISSUED.value, "unheld_at": now, "crl_change": _count(conn, found.authority_id)}
+    change = {
+        "state": CertificateState.ISSUED.value,
+        "unheld_at": now,
+        "crl_change": count_change(conn, found.authority_id),
+    }
     _change(conn, key, found.state, values | change)
     return True
 
@@ -116,7 +120,7 @@ def _list(
         "reason": reason.value,
         "invalidity_date": invalidity_date,
         "crl_entry": encode(Entry(int(key, 16), at, reason, invalidity_date)),
-        "crl_change": _count(conn, found.authority_id),
+        "crl_change": count_change(conn, found.authority_id),
     }
     _change(conn, key, found.state, values)
     return True
@@ -147,7 +151,7 @@ def _change(conn: Connection, key: str, was: str, values: Mapping[str, object]) 
         raise CaError(CaErrorKind.CONFLICT, "the certificate has changed meanwhile")
 
 
-def _count(conn: Connection, authority_id: str) -> int:
+def count_change(conn: Connection, authority_id: str) -> int:
     """The count of this change. Locks the authority's row: who makes a CRL meanwhile waits, or has it on."""
     counted = conn.execute(
         update(authorities)

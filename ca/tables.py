@@ -189,7 +189,7 @@ _IDENTITY = (
     *("not_before", "not_after", "tbs", "reserved_at", "crl_partition"),
 )
 _ISSUED = ("der", "issued_at", "lease_until")
-_REVOKED = ("revoked_at", "recorded_at", "reason", "invalidity_date", "crl_entry", "crl_change")
+_REVOKED = ("revoked_at", "recorded_at", "reason", "invalidity_date", "crl_entry")
 
 
 def guards(dialect: str) -> tuple[str, ...]:
@@ -216,6 +216,7 @@ def _forbidden_update(differs: str) -> str:
         f" OR (OLD.state <> 'reserved' AND ({changed(_ISSUED)}))"
         f" OR (OLD.state IN ('revoked', 'abandoned') AND ({changed(_REVOKED)}))"
         f" OR (OLD.state = 'held' AND NEW.state = 'held' AND ({changed(_REVOKED)}))"
+        " OR NEW.crl_change < OLD.crl_change OR (OLD.crl_change IS NOT NULL AND NEW.crl_change IS NULL)"
         # A certificate that was not to be trusted since its hold is not revoked from a later day on.
         f" OR (OLD.state = 'held' AND NEW.state = 'revoked' AND ({changed(('revoked_at',))}))"
     )

@@ -1,6 +1,7 @@
 """The published files of a CRL: whether they hold what the register recorded, and the PEM beside the DER."""
 
 import binascii
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,5 +58,8 @@ def _encoded(der: Path) -> Iterator[bytes]:
     with der.open("rb") as file:
         while piece := file.read(_PIECE):
             text = binascii.b2a_base64(piece, newline=False)
-            yield b"\n".join([text[at : at + _LINE] for at in range(0, len(text), _LINE)]) + b"\n"
+            # Cut into lines by one call, not by one a line: a list of a million entries has 1.6 million of them.
+            whole, rest = divmod(len(text), _LINE)
+            lines = struct.unpack(f"{_LINE}s" * whole + (f"{rest}s" if rest else ""), text)
+            yield b"\n".join(lines) + b"\n"
     yield _END

@@ -15,7 +15,8 @@ import contextlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -170,9 +171,8 @@ def _signed(
     with _spool(centre.public) as spool:
         known = 0
         if base is not None:
-            pieces: Iterator[list[bytes]] = iter(
-                [[encode(entry) for entry in register.changed_for_delta(tx, authority.id, at, base)]]
-            )
+            changed = [encode(entry) for entry in register.changed_for_delta(tx, authority.id, at, base)]
+            pieces: Iterator[bytes] = iter([b"".join(changed)])
         elif scope.kind is CrlKind.FULL and (known := _grown(tx, centre, authority, at, spool)):
             pieces = iter(())
         else:
@@ -180,16 +180,13 @@ def _signed(
             spool.truncate()
             pieces = register.entries_for_crl(tx, authority.id, at, partition=scope.partition)
         until = at + timedelta(days=centre.settings.ca.crl_days)
-        draft = crl.compose(authority, number, pieces, at, until, scope, spool, known=known)
+        with contextlib.closing(_ahead(pieces)) as read:
+            draft = crl.compose(authority, number, read, at, until, scope, spool, known=known)
         signature = signer.sign_draft(draft)
-        try:
-            with _opened(path) as out:
-                octets, digest = crl.write(draft, spool, signature, out)
-                out.flush()
-                os.fsync(out.fileno())
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with _opened(path) as out:
+            octets, digest = crl.write(draft, spool, signature, out)
+            out.flush()
+            os.fsync(out.fileno())
     row = CrlRow(
         authority_id=authority.id,
         number=number,
@@ -204,6 +201,16 @@ def _signed(
         base_number=scope.base or None,
     )
     return _Staged(row, path)
+
+
+def _ahead(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """The same pieces, each read from the database while the one before is linted: two cores share the work. Nobody
+    else uses the connection until the last is there, or this is closed, which waits for the one that is being read."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = reader.submit(next, pieces, None)
+            yield piece
 
 
 def _grown(tx: Connection, centre: Centre, authority: Authority, at: datetime, spool: IO[bytes]) -> int:
@@ -232,7 +239,8 @@ def _put_in_place(centre: Centre, authority: Authority, staged: set[Path]) -> di
         seen = (row.number, stat_of(target), stat_of(_pem(target)))
         if centre.published.get(name) == seen:
             continue
-        if path in staged or holds(path, row, authority):
+        fresh = path in staged or holds(path, row, authority)
+        if fresh:
             path.rename(target)
             sync_folder(target.parent)
             _log.info("CRL %d published as %s", row.number, name)
@@ -242,7 +250,7 @@ def _put_in_place(centre: Centre, authority: Authority, staged: set[Path]) -> di
             if row.der is None:
                 continue
             write_durably(target, row.der, mode=0o644)
-        if not pem_holds(target, _pem(target)):
+        if fresh or not pem_holds(target, _pem(target)):
             write_pem(target, _pem(target))
             found[row.scope] = True
         for left in centre.public.glob(f".{name}.*.new"):

@@ -175,7 +175,10 @@ def test_parsers_and_ca_have_no_door_to_the_world():
 SQL_IN_CA = {
     "ca/checker.py": "re-reads the register through the connection it is given",
     "ca/ocsp_checker.py": "re-reads the register through the connection it is given",
+    "ca/crl_checker.py": "the CRLs' part of the checker",
+    "ca/crl_register.py": "the CRLs' part of the register",
     "ca/register.py": "the register itself",
+    "ca/revocation.py": "the register's way onto the CRL and off it",
     "ca/rows.py": "what the rows of the register look like",
     "ca/standing.py": "what OCSP tells of a serial number, read from the register",
     "ca/tables.py": "the tables of the register",

@@ -2,13 +2,13 @@
 # Installs the Debian packages that the tests need (or those named), if any is missing and we may; `.ci/run` uses it too.
 set -euo pipefail
 
-# openssl is the independent judge of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
+# openssl, GnuTLS and NSS are the independent judges of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
 # scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto. Dovecot and
 # Postfix are the real mail servers of the tests, which start their own, each in a folder of its own. SoftHSM is the
 # token of the tests for keys that lie in an HSM.
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=(
-    openssl tesseract-ocr-eng tesseract-ocr-jpn
+    openssl gnutls-bin libnss3-tools tesseract-ocr-eng tesseract-ocr-jpn
     fonts-ipaexfont-gothic fonts-vlgothic fonts-ipafont fonts-noto-cjk
     dovecot-imapd dovecot-lmtpd postfix
     softhsm2

@@ -246,7 +246,7 @@ def test_a_reason_that_we_never_give_is_found(conn: Connection) -> None:
     fill(conn)
     hold = (
         x509.RevokedCertificateBuilder(new_serial(os.urandom), NOW.replace(tzinfo=None))
-        .add_extension(x509.CRLReason(x509.ReasonFlags.certificate_hold), critical=False)
+        .add_extension(x509.CRLReason(x509.ReasonFlags.aa_compromise), critical=False)
         .build()
     )
     crl = (
@@ -259,7 +259,7 @@ def test_a_reason_that_we_never_give_is_found(conn: Connection) -> None:
     )
     der = crl.public_bytes(Encoding.DER)
     conn.execute(update(crls).where(crls.c.authority_id == "issuing-1").values(der=der))
-    assert faults(conn) == {"crl_undecodable"}
+    assert "crl_undecodable" in faults(conn)
 
 
 def test_an_authority_other_than_the_registers_is_found(conn: Connection) -> None:
