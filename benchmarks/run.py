@@ -30,6 +30,11 @@ BENCHMARKS = {
         "hash, write, fsync and one signature of the same bytes",
         "≤ 6; ≤ 200 MB; ≤ 50 ms of CPU",
     ),
+    "ocsp.py": (
+        "Answering by OCSP: in process with RSA-2048 and RSA-3072; over HTTP, no keep-alive; the same signed ahead",
+        "the bare signature of the same key; `openssl ocsp` as responder with the same key (RSA-3072)",
+        "≥ 0.7; ≥ 0.8; ≥ 3",
+    ),
     "intake.py": (
         "Taking in mail from Dovecot: fetch; whole intake; delay",
         "bare imaplib; a minimal script of the same four things, one commit a mail (ours commits a batch); IDLE client",

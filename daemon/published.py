@@ -19,7 +19,7 @@ from config.settings import CaSettings
 
 from .exchange import Request, Response, Room, http_date, plain, unchanged
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.(crl|cer|pem)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\.crl)?\.(crl|cer|pem)")
 # RFC 2585 section 4; PEM has no registered type of its own for certificates (RFC 8555 registers one for chains).
 _TYPES = {"crl": "application/pkix-crl", "cer": "application/pkix-cert", "pem": "application/pem-certificate-chain"}
 # Seconds. A revocation is on the CRL at once; a cache in between shall not hide it for long.

@@ -2,8 +2,8 @@
 
 Does: accepts, reads requests whole, lets the site answer in a few threads, closes what dawdles.
 Trusts: nobody who connects. A web server in front is meant to stand between this and the world.
-Promises: a client that sends slowly, too much, or rubbish costs a file descriptor for REQUEST_SECONDS and nothing else;
-threads see whole requests only. `stop` returns within two seconds.
+Promises: a client that sends or reads slowly, sends too much or rubbish costs a file descriptor for REQUEST_SECONDS and
+nothing else; threads see whole requests only. `stop` returns within two seconds.
 Weak: MOST_CONNECTIONS dawdlers at a time keep others waiting for up to REQUEST_SECONDS; they never hold up the rest of
 the service. TLS is the web server's in front.
 """
@@ -12,7 +12,8 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -55,10 +56,21 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self.last_activity = self._began
 
 
+def _close_dawdlers(door: BaseWSGIServer, now: float) -> None:
+    """Close what was silent for too long, in the loop's own thread.
+
+    waitress only marks such a connection and closes it when the client can be written to: one that asks for much and
+    reads nothing would stay for ever.
+    """
+    for channel in list(door.active_channels.values()):
+        if not channel.requests and channel.last_activity < now - door.adj.channel_timeout:
+            channel.handle_close()
+
+
 class WebServer:
     """A server on sockets that listen already; it closes them in the end."""
 
-    def __init__(self, site: Site, sockets: Sequence[socket.socket], *, seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(self, site: Site, sockets: Sequence[socket.socket], *, seconds: int = REQUEST_SECONDS) -> None:
         # Their names, so that "queue depth" and socket errors of strangers do not fill the log.
         for name in ("waitress", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -72,11 +84,13 @@ class WebServer:
             ident=None,
             connection_limit=MOST_CONNECTIONS,
             channel_timeout=seconds,
-            cleanup_interval=min(1, seconds),
+            cleanup_interval=1,
             max_request_body_size=LARGEST_BODY,
             max_request_header_size=LARGEST_HEADER,
             # The default keeps half a megabyte of a request in memory: ours are never so large.
             inbuf_overflow=2 * LARGEST_BODY,
+            # Above this a thread would wait for the client to read; what we answer is in memory or a file already.
+            outbuf_high_watermark=1 << 40,
             asyncore_use_poll=True,
             log_socket_errors=False,
             clear_untrusted_proxy_headers=True,
@@ -84,6 +98,7 @@ class WebServer:
         doors = [each for each in self._connections.values() if isinstance(each, BaseWSGIServer)]
         for door in doors:
             door.channel_class = _Channel
+            door.maintenance = partial(_close_dawdlers, door)
         self._trigger = doors[0].trigger
         self._dispatcher = server.task_dispatcher
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
@@ -94,7 +109,9 @@ class WebServer:
 
     def stop(self) -> None:
         """Close every connection and come back within two seconds; an answer on its way may be cut off."""
-        self._trigger.pull_trigger(self._close)
+        # Woken by somebody else at this moment, the loop may have closed everything, its own pipe included.
+        with suppress(OSError):
+            self._trigger.pull_trigger(self._close)
         self._thread.join(_STOP_SECONDS / 2)
         self._dispatcher.shutdown(timeout=_STOP_SECONDS / 2)
 

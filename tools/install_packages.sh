@@ -6,12 +6,14 @@ set -euo pipefail
 # scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto. Dovecot and
 # Postfix are the real mail servers of the tests, which start their own, each in a folder of its own. SoftHSM is the
 # token of the tests for keys that lie in an HSM.
+# GnuTLS, NSS and Java judge certificates beside openssl; nginx, curl and Chromium are a real relying party.
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=(
     openssl gnutls-bin libnss3-tools tesseract-ocr-eng tesseract-ocr-jpn
     fonts-ipaexfont-gothic fonts-vlgothic fonts-ipafont fonts-noto-cjk
     dovecot-imapd dovecot-lmtpd postfix
     softhsm2
+    openjdk-17-jre-headless nginx curl chromium
 )
 
 missing=()

@@ -25,6 +25,9 @@ def test_the_profiles_of_the_service_are_there() -> None:
         "subscriber-2048": "rsa-2048",
         "subscriber-p256": "p-256",
         "staff_smime": "rsa-3072",
+        "ocsp_responder": "rsa-3072",
+        "ocsp_responder-2048": "rsa-2048",
+        "ocsp_responder-p256": "p-256",
     }
     assert {name for name, profile in profiles.items() if profile.is_authority} == {"root", "issuing"}
     assert profiles["issuing"].path_length == 0

@@ -398,3 +398,32 @@ def test_somebody_must_be_asked_first():
 
 def test_no_digest_is_asked_for_by_no_time():
     assert build(example() | {"approval": {"digest_at": ""}}, base=Path()).approval.digest_at == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"ocsp": {"url": "https://ocsp.lra.example/"}}, "not a plain http"),
+        ({"ocsp": {"url": "http://ocsp.lra.example/?x"}}, "not a plain http"),
+        ({"ocsp": {"url": "http://ocsp.lra.example/"}, "http": {"listen": ""}}, "is needed, since ocsp.url"),
+        ({"ocsp": {"validity_minutes": 4}}, "not between 5 and 10080"),
+        *(
+            ({"http": {"listen": listen}}, "neither an address")
+            for listen in ("8080", "localhost:80", ":80", "[::1]", "127.0.0.1:0")
+        ),
+    ],
+)
+def test_a_responder_or_server_that_cannot_work_is_refused(change, word):
+    with pytest.raises(SettingsError, match=word):
+        build(example() | {"http": {"listen": "127.0.0.1:8080"}} | change, base=Path())
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "systemd"])
+def test_a_server_listens_where_it_is_told(listen):
+    settings = build(example() | {"ocsp": {"url": "http://ocsp.lra.example/"}, "http": {"listen": listen}}, base=Path())
+    assert settings.http.listen == listen
+
+
+def test_without_being_told_there_is_neither_server_nor_responder():
+    settings = build(example(), base=Path())
+    assert (settings.http.listen, settings.ocsp.url) == ("", "")

@@ -70,3 +70,30 @@ def test_new_kinds_fit_in_and_nonsense_still_does_not(older, table, kind, fits):
         else:
             with pytest.raises(sa.exc.IntegrityError):
                 connection.execute(update, {"kind": kind})
+
+
+def test_a_certificate_needs_no_case_any_more_and_those_that_are_there_stay_guarded(older):
+    columns = "serial, authority_id, registration_id, case_id, profile, state, subject, email, not_before, not_after, "
+    columns += "tbs, reserved_at, lease_until"
+    row = f"INSERT INTO certificates ({columns}) VALUES (?, 'a', ?, ?, 'p', 'reserved', 's', '', ?, ?, 'x', ?, ?)"
+    with older.engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run(
+            "INSERT INTO authorities (id, role, certificate, crl_url, ca_url, recorded_at) VALUES "
+            "('a', 'issuing', 'c', '', '', ?)",
+            (T1,),
+        )
+        run(row, ("1a", 1, 1, T1, T2, T1, T2))
+        with pytest.raises(sa.exc.IntegrityError):
+            run(row, ("1b", None, None, T1, T2, T1, T2))
+    older.migrate()
+    with older.engine.begin() as connection:
+        run = connection.exec_driver_sql
+        for serial in ("1c", "1d"):  # two at a time: the old responder and the new one
+            run(row, (serial, None, None, T1, T2, T1, T2))
+        assert run("SELECT registration_id, case_id FROM certificates WHERE serial = '1a'").one() == (1, 1)
+        assert run("PRAGMA integrity_check").scalar_one() == "ok"
+    with older.engine.begin() as connection, pytest.raises(sa.exc.IntegrityError, match="does not take this change"):
+        connection.exec_driver_sql("UPDATE certificates SET registration_id = 1 WHERE serial = '1c'")
+    with older.engine.begin() as connection, pytest.raises(sa.exc.IntegrityError, match="forgets no certificate"):
+        connection.exec_driver_sql("DELETE FROM certificates WHERE serial = '1c'")

@@ -10,6 +10,7 @@ from cryptography.x509 import ocsp as judge
 from ca import ocsp, register
 from ca.bundle import make_key
 from ca.issue import IssuanceRequest, new_serial, prepare
+from ca.keys import PrivateKey
 from ca.ocsp_wire import SHA1, SHA256, question, request
 from ca.profiles import load_profiles
 from config.settings import HttpSettings, OcspSettings
@@ -40,11 +41,12 @@ def with_responder(centre: Centre, *, url: str = URL, minutes: int = 60, listen:
     )
 
 
-def hold(centre: Centre, *, number: int = 1) -> str:
+def hold(centre: Centre, *, number: int = 1, key: PrivateKey | None = None) -> str:
     """A subscriber's certificate, issued by the shortest way; its serial number."""
     authority = centre.signer.authority
     chosen = load_profiles()["subscriber-p256"]
-    wanted = IssuanceRequest(subject(), make_key(chosen).public_key(), chosen, *chosen.period(centre.clock()))
+    key = key or make_key(chosen)
+    wanted = IssuanceRequest(subject(), key.public_key(), chosen, *chosen.period(centre.clock()))
     ready = prepare(wanted, authority, new_serial(centre.random_bytes))
     with centre.store.transaction() as tx:
         register.reserve(
@@ -80,7 +82,7 @@ def rows_of(centre: Centre, profile: str = "ocsp_responder-p256") -> list[regist
 
 
 @contextmanager
-def served(centre: Centre, *, seconds: float = 10) -> Iterator[WebServer]:
+def served(centre: Centre, *, seconds: int = 10) -> Iterator[WebServer]:
     """The centre's site on loopback."""
     reachable = replace(centre, settings=replace(centre.settings, http=HttpSettings(f"127.0.0.1:{free_ports(1)[0]}")))
     server = WebServer(site_of(reachable), listening(reachable.settings), seconds=seconds)
