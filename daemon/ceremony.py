@@ -122,7 +122,8 @@ def establish_authority(
             Step("CRL of the root", made=made or signed),
             publish_all(settings, store),
         ]
-        if made:
+        # Also where the run that made the CA was stopped before it could be recorded.
+        if not any((settings.data_dir / "ceremony").glob("*.txt")):
             record = write_record(settings, store, "init", now=now, people=people)
             steps.append(Step(f"ceremony record {record}", made=True))
         return steps
@@ -222,7 +223,8 @@ def public_files(tx: Connection) -> dict[str, bytes]:
     files["chain.pem"] = chain + root_pem
     newest = register.latest_crl(tx, ROOT_ID)
     if newest is not None and newest.der is not None:
-        files["root.crl"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+        files["root.crl"] = newest.der
+        files["root.crl.pem"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
     return files
 
 

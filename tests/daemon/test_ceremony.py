@@ -49,7 +49,7 @@ def test_secrets_are_random_distinct_and_for_the_owner_only(settings):
     ceremony.make_secrets(settings)
     folder = settings.data_dir / "credentials"
     values = {path.name: path.read_text() for path in folder.iterdir()}
-    assert len(set(values.values())) == 4
+    assert len(set(values.values())) == 5
     assert all(re.fullmatch(r"[0-9a-f]{64}\n", value) for value in values.values())
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
@@ -78,7 +78,7 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
             established(settings)
     key = (settings.data_dir / "keys" / "issuing.key").read_bytes()
     steps = established(settings)
-    assert [step.made for step in steps] == [False] * 7 + [True]
+    assert [step.made for step in steps] == [False] * 8 + [True, True]
     assert (settings.data_dir / "keys" / "issuing.key").read_bytes() == key
     assert {path.name for path in (settings.data_dir / "public").iterdir()} == {
         "root.pem",

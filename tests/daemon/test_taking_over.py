@@ -195,7 +195,9 @@ def test_it_signs_on_and_its_revocations_stay_on_the_next_crl(lra, former, key, 
         str(tmp_path / "tls.pem"),
     )
     assert made.code == 0, made.err
-    (tmp_path / "crls.pem").write_bytes((public / "root.crl").read_bytes() + (public / "issuing.crl.pem").read_bytes())
+    (tmp_path / "crls.pem").write_bytes(
+        (public / "root.crl.pem").read_bytes() + (public / "issuing.crl.pem").read_bytes()
+    )
     for judge in (public / "root.pem", former.folder / "root.pem"):
         former.run(
             "verify",

@@ -259,11 +259,11 @@ def test_a_crl_that_cannot_be_signed_leaves_number_and_file_as_they_were(stage):
         def sign_draft(self, _draft):
             raise RuntimeError("the key is gone")
 
-    before, signer = published(stage), stage.centre.signer
-    object.__setattr__(stage.centre, "signer", Broken())
+    before, signer, hands = published(stage), stage.centre.signer, stage.centre.hands
+    object.__setattr__(stage.centre, "hands", (Broken(),))
     with pytest.raises(RuntimeError):
         upkeep.publish_crl(stage.centre, force=True)
-    object.__setattr__(stage.centre, "signer", signer)
+    object.__setattr__(stage.centre, "hands", hands)
     assert published(stage) == before
     with stage.centre.store.transaction() as tx:
         assert register.latest_crl(tx, signer.authority.id).number == number(before)
