@@ -3,6 +3,7 @@
 import argparse
 import fcntl
 import os
+import resource
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -101,6 +102,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         raise UsageError(
             "`run --shadow` and `run --role` come with stage 7 of the project; `run` and `run --once` work"
         )
+    keep_out_of_dumps()
     centre = open_service(load(arguments.config), clock=arguments.clock)
     try:
         with alone(centre.settings):
@@ -109,6 +111,11 @@ def run(arguments: argparse.Namespace) -> Answer:
             return _once(centre) if arguments.once else _until_stopped(centre)
     finally:
         centre.close()
+
+
+def keep_out_of_dumps() -> None:
+    """A crash of this process or a child leaves no core dump: the memory holds CA keys (core(5))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @contextmanager

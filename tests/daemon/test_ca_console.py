@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -19,6 +22,8 @@ from support.centres import START
 from support.command_lines import CommandLine, write_config, write_credential
 from support.requests import csr
 from support.tokens import PIN, SoftHsm, module
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -278,3 +283,16 @@ def test_a_centre_whose_issuing_key_is_in_a_token_is_established_checked_rolled_
     checked = {each["check"]: each for each in lra("check", "--json").document}
     assert not checked["certificate authority"]["in_order"]
     assert PIN not in "".join(path.read_text(errors="replace") for path in centre_of(lra).rglob("*.txt"))
+
+
+def test_a_service_that_crashes_leaves_no_core_dump():
+    code = "import resource; from daemon.service import keep_out_of_dumps; keep_out_of_dumps(); print(resource.getrlimit(resource.RLIMIT_CORE))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == b"(0, 0)"

@@ -158,7 +158,7 @@ def test_the_ceremony_is_an_audit_event_and_the_register_knows_both_authorities(
         assert {each.id for each in register.every_authority(tx)} == {ROOT_ID, ISSUING_ID}
         kinds = tx.execute(text("SELECT kind FROM events")).scalars().all()
     store.close()
-    assert kinds == ["authority_established"]
+    assert kinds == ["authority_established", "ceremony_recorded"]
     assert secret(settings, "audit-key").reveal()
 
 
