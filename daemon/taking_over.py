@@ -18,6 +18,7 @@ from ca.crl import Reason
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.foreign import examine_foreign
 from ca.hierarchy import ISSUING_ID, ROOT_ID
+from ca.lint import lint_crl
 from ca.profiles import Role
 from ca.signer import COST, CaKey, read_key
 from config.settings import Settings
@@ -74,9 +75,11 @@ def take_over(
     if found.faults:
         raise CaError(CaErrorKind.MISMATCH, "this CA cannot be taken over", problems=found.faults)
     crl = _crl_of(inheritance.crl, issuing) if inheritance.crl else None
-    if inheritance.root_crl:
-        _crl_of(inheritance.root_crl, root)
-    warnings = [*found.warnings, *([] if crl else ["no_crl"]), *([] if inheritance.root_crl else ["no_root_crl"])]
+    root_crl = _crl_of(inheritance.root_crl, root) if inheritance.root_crl else None
+    warnings = [*found.warnings, *([] if crl is not None else ["no_crl"])]
+    # The issuing CA's next CRL is ours; the root's is published as it is.
+    codes = ("no_root_crl",) if root_crl is None else lint_crl(root_crl, authority=root)
+    warnings += [code if root_crl is None else f"root_crl:{code}" for code in codes]
     key = _key_of(settings, inheritance, password)
     if key.public_key != issuing.public_key:
         raise CaError(CaErrorKind.MISMATCH, "the key does not belong to the certificate", problems=["key_differs"])

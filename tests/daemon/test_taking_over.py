@@ -43,6 +43,9 @@ database = index.txt
 crlnumber = crlnumber
 default_md = sha256
 default_crl_days = 30
+crl_extensions = crl_ext
+[crl_ext]
+authorityKeyIdentifier = keyid:always
 """
 
 
@@ -155,6 +158,12 @@ def former(tmp_path_factory):
     return Former(tmp_path_factory.mktemp("former") / "ca")
 
 
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Another one of the same names."""
+    return Former(tmp_path_factory.mktemp("other") / "ca")
+
+
 @pytest.fixture
 def lra(tmp_path, capsys):
     """The command line over a centre that has a configuration and nothing else."""
@@ -228,10 +237,10 @@ def test_it_signs_on_and_its_revocations_stay_on_the_next_crl(lra, former, key, 
 def test_what_differs_from_our_taste_is_told_and_stands_in_the_record(lra, former):
     done = lra("ca", "import", *words(former), "--json")
     assert done.code == 0, done.err
-    assert "issuing:key_usage" in done.document["warnings"]
+    assert "issuing:key_usage_wrong" in done.document["warnings"]
     record = (lra.config.parent / "centre" / "ceremony").glob("*-import.txt")
     text = next(record).read_text()
-    assert "warning issuing:key_usage" in text
+    assert "warning issuing:key_usage_wrong" in text
     assert PASSWORD not in text
 
 
@@ -258,14 +267,12 @@ def test_without_crls_it_is_warned_and_the_roots_may_be_brought_later(lra, forme
         ("no_certificate", "holds no certificate"),
     ],
 )
-def test_what_is_wrong_is_found_before_anything_is_written(lra, former, tmp_path, fault, said):
-    other = tmp_path / "other"
+def test_what_is_wrong_is_found_before_anything_is_written(lra, former, other, tmp_path, fault, said):
     chosen = dict(zip(words(former)[::2], words(former)[1::2], strict=True))
     if fault in ("wrong_key", "foreign_root", "foreign_crl"):
-        elsewhere = Former(other)
         name = {"wrong_key": "--key", "foreign_root": "--root", "foreign_crl": "--crl"}[fault]
         file = {"wrong_key": "issuing.p8", "foreign_root": "root.pem", "foreign_crl": "issuing.crl"}[fault]
-        chosen[name] = str(elsewhere.folder / file)
+        chosen[name] = str(other.folder / file)
     if fault == "not_encrypted":
         chosen["--key"] = str(former.folder / "issuing.key")
     if fault == "wrong_password":
