@@ -53,6 +53,12 @@ def serving(tx: Connection, now: datetime) -> list[Authority]:
     return found
 
 
+def rests(tx: Connection, authority_id: str, now: datetime) -> bool:
+    """Whether an authority signs no CRL at that moment: it begins later, or is retired. The root never rests."""
+    found = {each.id: standing for each, standing in standings(tx, now)}
+    return found.get(authority_id) in (Standing.COMING, Standing.RETIRED)
+
+
 def last_full_day(settings: Settings, tx: Connection) -> datetime | None:
     """Until when the newest authority can issue certificates of the profile's whole term; afterwards it is to issue
     none (`lint`: validity_outside_issuer). None where there is no CA."""

@@ -16,12 +16,13 @@ from sqlalchemy import Connection, select
 from ca import register
 from ca.authority import Authority
 from ca.checker import check as check_register
-from ca.hierarchy import ISSUING_ID, ROOT_ID
+from ca.hierarchy import ROOT_ID
 from ca.register import CertificateRow, CertificateState, CrlRow
 from config.settings import load
 
-from . import audit, responders, schema, upkeep
+from . import audit, authorities, responders, schema, upkeep
 from .audit import Audit
+from .authorities import Standing
 from .centre import profiles_of
 from .ceremony import public_files
 from .console import Answer, UsageError, aligned, described, local, opened
@@ -49,6 +50,8 @@ _NEXT_STEPS: Mapping[str, str] = {
     "crl_missing": _PUBLISH,
     "lease_overdue": ": run the service, it gives the serial number up",
 }
+# Neither signs a CRL: an authority that begins later, and one that has nothing to look after any more.
+_OF_THOSE_WHO_SERVE = frozenset({"authority_not_valid", "crl_none", "crl_not_fresh", "crl_behind"})
 _ROOT_STEPS: Mapping[str, str] = {"crl_none": _BRING_ROOT, "crl_not_fresh": _BRING_ROOT}
 
 
@@ -115,11 +118,13 @@ def crl(arguments: argparse.Namespace) -> Answer:
         finally:
             centre.close()
     with opened(arguments) as (settings, store), store.transaction() as tx:
-        authorities = {one.id: one for one in register.every_authority(tx)}
-        newest = [row for name in authorities if name != ROOT_ID for row in register.newest_crls(tx, name)]
+        known_now = authorities.standings(tx, now)
+        serving = {each.id: each for each, standing in known_now if standing is not Standing.RETIRED}
+        issuing = next((each.id for each, standing in known_now if standing is Standing.CURRENT), "")
+        newest = [row for name in serving for row in register.newest_crls(tx, name)]
     public = settings.data_dir / "public"
-    known = [_crl_json(row, str(public / file_name(authorities[row.authority_id], row.scope)), now) for row in newest]
-    of_issuing = [each for each in known if each["authority"] == ISSUING_ID and each["kind"] == "full"]
+    known = [_crl_json(row, str(public / file_name(serving[row.authority_id], row.scope)), now) for row in newest]
+    of_issuing = [each for each in known if each["authority"] == issuing and each["kind"] == "full"]
     if not of_issuing:
         sentence = "no CRL has been published yet; run the service or `ogis-lra crl --publish`"
         return Answer(sentence, None, in_order=False)
@@ -183,7 +188,12 @@ def verify(arguments: argparse.Namespace) -> Answer:
                 tx, authority=authority, now=now, profiles=profiles_of(settings), published=published
             )
             steps = _ROOT_STEPS if name == ROOT_ID else _NEXT_STEPS
-            faults += [f"{name}: {fault}{steps.get(fault.code, '')}" for fault in found]
+            resting = authorities.rests(tx, name, now)
+            faults += [
+                f"{name}: {fault}{steps.get(fault.code, '')}"
+                for fault in found
+                if not (resting and fault.code in _OF_THOSE_WHO_SERVE)
+            ]
         faults += responders.faults(tx, settings, store, now)
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
         faults += _file_faults(tx, public)

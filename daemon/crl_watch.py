@@ -17,7 +17,7 @@ from ca.crl import CrlKind
 from ca.hierarchy import ROOT_ID
 from ca.register import CrlRow
 
-from . import gauges, post
+from . import authorities, gauges, post
 from .centre import Centre
 from .planning import JST
 
@@ -48,6 +48,8 @@ def watch(centre: Centre) -> int:
         ends: list[datetime] = []
         entries, waited = 0, timedelta(0)
         for authority in register.every_authority(tx):
+            if authorities.rests(tx, authority.id, now):
+                continue
             newest = register.newest_crls(tx, authority.id)
             ends += [row.next_update for row in newest if row.kind is not CrlKind.DELTA]
             entries += sum(row.size for row in newest if row.kind is CrlKind.FULL)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import text
 
 from ca.hierarchy import ISSUING_ID, ROOT_ID
 from config.settings import load
-from daemon import root_key
+from daemon import ceremony, root_key
 from daemon.keyring import open_keys, open_root_key, sealed_key
 from daemon.store import Store
 from support.authorities import openssl
@@ -26,15 +27,26 @@ from support.tokens import PIN, SoftHsm, module
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture
-def lra(tmp_path, capsys):
-    """A centre just established, with keys on P-256."""
-    config = write_config(tmp_path)
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A centre just established, with keys on P-256, sealed cheaply."""
+    folder = tmp_path_factory.mktemp("established")
+    settings = load(configured(folder))
+    ceremony.make_secrets(settings)
+    ceremony.establish_authority(settings, now=START, cost=15, people=("田中 恵子", "Witness One"))
+    return folder
+
+
+def configured(folder):
+    config = write_config(folder)
     config.write_text(config.read_text().replace("[ca]\n", '[ca]\nkey = "p-256"\n'))
-    line = CommandLine(config, lambda: START, capsys)
-    made = line("init", "--present", "田中 恵子", "--present", "Witness One")
-    assert made.code == 0, made.err
-    return line
+    return config
+
+
+@pytest.fixture
+def lra(template, tmp_path, capsys):
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return CommandLine(configured(tmp_path), lambda: START, capsys)
 
 
 def centre_of(lra):
@@ -254,7 +266,7 @@ def test_a_centre_whose_issuing_key_is_in_a_token_is_established_checked_rolled_
     config.write_text(config.read_text().replace("[ca]\n", f"[ca]\n{lines}"))
     write_credential(tmp_path, "pkcs11-pin", PIN)
     lra = CommandLine(config, lambda: START, capsys)
-    assert lra("init").code == 0
+    assert lra("init", "--present", "Keiko").code == 0
     assert not (centre_of(lra) / "keys" / "issuing.key").exists()
     assert lra("ca", "rollover").code == 0
     shown = lra("ca", "show", "--json").document["authorities"]
