@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from ca.errors import CaError, CaErrorKind
+from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.keys import PrivateKey, generate
 from ca.profiles import Profile
 
@@ -28,6 +31,9 @@ GROUP_LENGTH = 5
 
 # The ciphers of PKCS#12 iterate by themselves; 2,048 is what OpenSSL writes and every client accepts.
 _ROUNDS = 2048
+
+
+_BEGIN, _END = b"-----BEGIN PRIVATE KEY-----", b"-----END PRIVATE KEY-----"
 
 
 class BundleKind(StrEnum):
@@ -72,20 +78,21 @@ def pack(
 ) -> bytes:
     """The PKCS#12 file (RFC 7292) with key, certificate and chain.
 
-    Password and friendly name are ASCII: Java refuses other passwords, and `cryptography` itself cannot read back a
-    name outside the Basic Multilingual Plane. Raises CaError(mismatch) when the key is not the certificate's, and
-    CaError(subject_invalid) for an empty or non-ASCII password or friendly name.
+    The password is ASCII: Java refuses every other. The friendly name keeps to the Basic Multilingual Plane: beyond it
+    `openssl` shows rubbish and `cryptography` itself reads nothing back. Raises CaError(mismatch) when the key is not
+    the certificate's, and CaError(subject_invalid) for an unfit password or friendly name.
     """
     if key.public_key() != certificate.public_key():
         raise CaError(CaErrorKind.MISMATCH, "the key does not belong to the certificate")
-    named = {"password": password, "friendly_name": friendly_name}
-    unfit = [
-        f"{name}_not_ascii" for name, text in named.items() if not (text and text.isascii() and text.isprintable())
-    ]
+    unfit = []
+    if not (password and password.isascii() and password.isprintable()):
+        unfit.append("password_not_ascii")
+    if not (friendly_name and friendly_name.isprintable() and max(friendly_name) <= "\uffff"):
+        unfit.append("friendly_name_unfit")
     if unfit:
         raise CaError(CaErrorKind.SUBJECT_INVALID, "the bundle cannot be made", problems=unfit)
     return pkcs12.serialize_key_and_certificates(
-        friendly_name.encode("ascii"), key, certificate, chain, _encryption(kind, password)
+        friendly_name.encode(), key, certificate, chain, _encryption(kind, password)
     )
 
 
@@ -105,6 +112,48 @@ def open_again(data: bytes, password: str) -> x509.Certificate:
     if bundle.key.public_key() != certificate.public_key():
         raise CaError(CaErrorKind.MISMATCH, "the bundle's key is not its certificate's")
     return certificate
+
+
+def check_opened(text: bytes, certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> None:
+    """Hold what another program found in a bundle, as PEM, against what should be in it.
+
+    Raises CaError(mismatch) unless it is this certificate, its chain, nothing else, and one key that signs for it.
+    """
+    try:
+        found = x509.load_pem_x509_certificates(text)
+        # Full validation takes as long as making a key. We made this one; that it still works is asked below.
+        key = serialization.load_pem_private_key(_only_key(text), None, unsafe_skip_rsa_key_validation=True)
+    except UNREADABLE as error:
+        raise CaError(CaErrorKind.MISMATCH, "the opened bundle holds no key or no certificate") from error
+    if len(found) != 1 + len(chain) or not {certificate, *chain} <= {*found}:
+        raise CaError(CaErrorKind.MISMATCH, "the opened bundle holds other certificates")
+    if not _proves_itself(key, certificate):
+        raise CaError(CaErrorKind.MISMATCH, "the opened bundle's key is not its certificate's")
+
+
+def _only_key(text: bytes) -> bytes:
+    start, end = text.find(_BEGIN), text.find(_END)
+    if start < 0 or end < start or text.find(_BEGIN, start + 1) >= 0:
+        raise ValueError("not one private key")
+    return text[start : end + len(_END)]
+
+
+def _proves_itself(key: PrivateKeyTypes, certificate: x509.Certificate) -> bool:
+    """Whether a key signs what the certificate verifies: it is whole, and it is the certificate's."""
+    public = certificate.public_key()
+    sample = certificate.fingerprint(hashes.SHA256())
+    try:
+        if isinstance(key, rsa.RSAPrivateKey) and isinstance(public, rsa.RSAPublicKey):
+            public.verify(
+                key.sign(sample, padding.PKCS1v15(), hashes.SHA256()), sample, padding.PKCS1v15(), hashes.SHA256()
+            )
+            return True
+        if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(key.sign(sample, ec.ECDSA(hashes.SHA256())), sample, ec.ECDSA(hashes.SHA256()))
+            return True
+    except (InvalidSignature, ValueError):
+        return False
+    return False
 
 
 def _encryption(kind: BundleKind, password: str) -> serialization.KeySerializationEncryption:

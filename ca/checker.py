@@ -105,6 +105,8 @@ def _certificate(
 ) -> Iterator[str]:
     if row.state is CertificateState.RESERVED and row.lease_until + grace < now:
         yield "lease_overdue"
+    if row.claimed_at is not None and not row.reserved_at <= row.claimed_at < row.lease_until:
+        yield "claim_outside_lease"
     if row.der is None:
         return
     try:

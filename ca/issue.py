@@ -1,14 +1,17 @@
 """From a request to the bytes that the authority may sign: build, lint, and afterwards compare.
 
-Order of issuance (SPEC 3): `new_serial`, `prepare` (blocking lint), the register commits serial and to-be-signed
-bytes, the audit line, `Signer.sign_certificate` once, `compare`, the register commits the certificate. Nothing here
-knows the authority's key: `prepare` signs with a throw-away key, so what it returns is worth nothing to anybody
-until the signer has put the true signature on the very bytes that were linted.
+Order of issuance (SPEC 3): `new_serial`, `prepare` (blocking lint) gives a single-use token, the register commits
+serial and to-be-signed bytes, takes the token in with the audit line (`ca.claims`, once for all time and all
+processes), `Signer.sign_certificate` spends it (once in this process), `compare`, the register commits the
+certificate. Nothing here knows the authority's key: `prepare` signs with a throw-away key, so what it returns is worth
+nothing to anybody until the signer has put the true signature on the very bytes that were linted.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
+from typing import NoReturn
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -26,6 +29,7 @@ __all__ = [
     "Authority",
     "IssuanceRequest",
     "Prepared",
+    "Token",
     "compare",
     "examine",
     "new_serial",
@@ -50,9 +54,33 @@ class IssuanceRequest:
     not_after: datetime
 
 
+class Token:
+    """The right to one signature. Whoever signs spends it first; it is neither copied nor kept, and a second spender is
+    refused, in whatever thread and with whatever signer."""
+
+    __slots__ = ("_lock", "_spent")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._spent = False
+
+    def spend(self) -> None:
+        """Raises CaError(conflict) where it was spent before. What fails afterwards does not give it back (SPEC 3)."""
+        with self._lock:
+            if self._spent:
+                raise CaError(CaErrorKind.CONFLICT, "this serial number was signed before")
+            self._spent = True
+
+    def __repr__(self) -> str:
+        return "<Token spent>" if self._spent else "<Token>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the right to a signature is neither copied nor pickled")
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A linted certificate that lacks only its signature. Made by `prepare`; good for one signature.
+    """A linted certificate that lacks only its signature. Made by `prepare`; good for one signature (`token`).
 
     `tbs` is the DER TBSCertificate that the register keeps and the signer signs; `rehearsal` the same under a
     throw-away key, for the eyes of the lint.
@@ -63,6 +91,7 @@ class Prepared:
     request: IssuanceRequest = field(repr=False)
     authority: Authority = field(repr=False)
     rehearsal: bytes = field(repr=False)
+    token: Token = field(repr=False, compare=False)
     partition: int = 0
     """The partition of the authority's CRL that will list it, should it be revoked; 0 for none."""
 
@@ -236,7 +265,7 @@ def _linted(
 ) -> Prepared:
     _raise_for(lint_certificate(rehearsal, profile=request.profile, authority=authority, partition=partition))
     der = rehearsal.public_bytes(serialization.Encoding.DER)
-    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der, partition)
+    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der, Token(), partition)
 
 
 def _raise_for(found: tuple[str, ...]) -> None:

@@ -48,6 +48,7 @@ class CertificateRow:
     der: bytes | None = field(repr=False)
     reserved_at: datetime
     lease_until: datetime
+    claimed_at: datetime | None
     issued_at: datetime | None
     revoked_at: datetime | None
     recorded_at: datetime | None

@@ -5,12 +5,12 @@ Trusts: the passphrase to be strong (it comes from a systemd credential), this p
 Promises: signs only what passes the lint at that moment and was prepared for this very authority; signs no serial
 number twice; never shows, pickles or returns a key in clear.
 Weak: the key lies in the memory of the process for as long as the signer lives, and Python cannot wipe it. "Once" is
-kept in memory here; across restarts it is the register that refuses a known serial number. A key in an HSM (PKCS#11)
-is a `CaKey` made by `ca.token`, and `FileSigner` signs with it all the same.
+the token of what was prepared; across processes and restarts it is the register that takes a token in once
+(`ca.claims`) and refuses a known serial number.
+A key in an HSM (PKCS#11) is a `CaKey` made by `ca.token`, and `FileSigner` signs with it all the same.
 """
 
 from collections.abc import Callable
-from threading import Lock
 from typing import NoReturn, Protocol
 
 from cryptography import x509
@@ -178,7 +178,7 @@ def _from_der(data: bytes, password: bytes) -> object:
 class FileSigner:
     """Signs with a key that lies in memory (`open_key`) or in a token (`ca.token`). Safe to share between threads."""
 
-    __slots__ = ("_authority", "_key", "_lock", "_used")
+    __slots__ = ("_authority", "_key")
 
     def __init__(self, authority: Authority, key: CaKey) -> None:
         """Raises CaError(key_unavailable) where the key is not the one of the authority's certificate."""
@@ -186,8 +186,6 @@ class FileSigner:
             raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key does not belong to the authority's certificate")
         self._authority = authority
         self._key = key
-        self._lock = Lock()
-        self._used: set[int] = set()
 
     @property
     def authority(self) -> Authority:
@@ -201,15 +199,11 @@ class FileSigner:
     def sign_certificate(self, prepared: Prepared) -> bytes:
         """Sign what was prepared, once, and return the DER certificate.
 
-        The serial number is spent before the key is touched, so that a failure in between spends it too (SPEC 3: a
-        failed attempt never reuses its serial). Raises CaError: mismatch, lint_failed, conflict when this serial
-        number was signed before.
+        The token is spent before the key is touched, so that a failure in between spends it too (SPEC 3: a failed
+        attempt never reuses its serial). Raises CaError: mismatch, lint_failed, conflict when it was spent before.
         """
         examine(prepared, self._authority)
-        with self._lock:
-            if prepared.serial in self._used:
-                raise CaError(CaErrorKind.CONFLICT, "this serial number was signed before")
-            self._used.add(prepared.serial)
+        prepared.token.spend()
         certificate = self._sign(prepared.tbs)
         # A faulty signature can give away an RSA key (Boneh, DeMillo, Lipton 1997): nothing leaves unverified.
         compare(prepared, certificate)

@@ -85,6 +85,8 @@ authorities = Table(
 # `recorded_at` when it was entered; `listed_until` see `register.store_crl`. `crl_entry` is the DER of its entry,
 # made when it was revoked, `crl_change` the count of its authority at its last revocation, hold or end of a hold
 # (`unheld_at`); `crl_partition` the partition of the CRL that its distribution point names, 0 for none.
+# `claimed_at` is when the right to the one signature was taken (`ca.claims`); before it nobody may have signed.
+still_reserved = text("state = 'reserved'")
 certificates = Table(
     "certificates",
     metadata,
@@ -102,6 +104,7 @@ certificates = Table(
     Column("der", LargeBinary),
     Column("reserved_at", Instant, nullable=False),
     Column("lease_until", Instant, nullable=False),
+    Column("claimed_at", Instant),
     Column("issued_at", Instant),
     Column("revoked_at", Instant),
     Column("recorded_at", Instant),
@@ -139,6 +142,8 @@ certificates = Table(
         **_where("state IN ('reserved', 'issued', 'held')"),
     ),
     Index("certificates_by_registration", "registration_id"),
+    Index("certificates_by_case", "case_id"),
+    Index("certificates_by_lease", "lease_until", sqlite_where=still_reserved, postgresql_where=still_reserved),
     Index("certificates_by_state", "authority_id", "state", "not_after"),
     # A CRL is read from this index alone, in its order: the rows themselves, some 3 kB each, are not touched.
     Index(
@@ -227,53 +232,80 @@ def renew_guards(conn: Connection) -> None:
     sqlite = conn.dialect.name == "sqlite"
     for name, table in _GUARDED.items():
         conn.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}" + ("" if sqlite else f" ON {table}"))
-    for statement in guards(conn.dialect.name):
+    for statement in (*guards(conn.dialect.name), *claim_guards(conn.dialect.name)):
         conn.exec_driver_sql(statement)
 
 
 _GUARDED = {
     "certificates_change": "certificates",
+    "certificates_claim": "certificates",
     "certificates_delete": "certificates",
     "authorities_number": "authorities",
 }
+
+
+def _forbidden_claim(differs: str) -> str:
+    """The condition under which a change of `claimed_at` is refused: a token is taken once, for a reservation."""
+    return f"NEW.claimed_at {differs} OLD.claimed_at AND (OLD.claimed_at IS NOT NULL OR OLD.state <> 'reserved')"
+
+
 _CHANGE = "the register does not take this change of a certificate"
+_CLAIM = "the right to a signature is taken once"
 _DELETE = "the register forgets no certificate"
 _NUMBER = "a CRL number never goes back"
 _GROWS = "NEW.crl_number < OLD.crl_number OR NEW.crl_change < OLD.crl_change"
 
 
+def claim_guards(dialect: str) -> tuple[str, ...]:
+    """As `guards`, for the column that came later: what an older migration runs must not speak of it."""
+    if dialect == "sqlite":
+        return (_sqlite_guard("certificates_claim", "UPDATE ON certificates", _forbidden_claim("IS NOT"), _CLAIM),)
+    return _postgresql_guard(
+        "certificates_claim", "UPDATE ON certificates", _forbidden_claim("IS DISTINCT FROM"), _CLAIM
+    )
+
+
+def _sqlite_guard(name: str, when: str, condition: str, sentence: str) -> str:
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {when} FOR EACH ROW{f' WHEN {condition}' if condition else ''}"
+        f" BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+    )
+
+
 def _sqlite_guards() -> tuple[str, ...]:
     return tuple(
-        f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {when} FOR EACH ROW{condition}"
-        f" BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+        _sqlite_guard(name, when, condition, sentence)
         for name, when, condition, sentence in (
-            ("certificates_change", "UPDATE ON certificates", f" WHEN {_forbidden_update('IS NOT')}", _CHANGE),
+            ("certificates_change", "UPDATE ON certificates", _forbidden_update("IS NOT"), _CHANGE),
             ("certificates_delete", "DELETE ON certificates", "", _DELETE),
-            ("authorities_number", "UPDATE ON authorities", f" WHEN {_GROWS}", _NUMBER),
+            ("authorities_number", "UPDATE ON authorities", _GROWS, _NUMBER),
         )
     )
 
 
-def _postgresql_guards() -> tuple[str, ...]:
-    statements = []
-    for name, when, condition, sentence in (
-        ("certificates_change", "UPDATE ON certificates", _forbidden_update("IS DISTINCT FROM"), _CHANGE),
-        ("certificates_delete", "DELETE ON certificates", "TRUE", _DELETE),
-        ("authorities_number", "UPDATE ON authorities", _GROWS, _NUMBER),
-    ):
-        statements.append(
+def _postgresql_guard(name: str, when: str, condition: str, sentence: str) -> tuple[str, ...]:
+    return (
+        (
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
             f" $$ BEGIN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'check_violation'; END $$"
-        )
-        statements.append(
-            f"CREATE OR REPLACE TRIGGER {name} BEFORE {when} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()"
-        )
-    return tuple(statements)
+        ),
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {when} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()",
+    )
+
+
+def _postgresql_guards() -> tuple[str, ...]:
+    return (
+        *_postgresql_guard(
+            "certificates_change", "UPDATE ON certificates", _forbidden_update("IS DISTINCT FROM"), _CHANGE
+        ),
+        *_postgresql_guard("certificates_delete", "DELETE ON certificates", "TRUE", _DELETE),
+        *_postgresql_guard("authorities_number", "UPDATE ON authorities", _GROWS, _NUMBER),
+    )
 
 
 def _hang_guards() -> None:
     for dialect in ("sqlite", "postgresql"):
-        for statement in guards(dialect):
+        for statement in (*guards(dialect), *claim_guards(dialect)):
             # SQLAlchemy formats the statement with %, and has no types for this constructor.
             ddl = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
             event.listen(certificates, "after_create", ddl.execute_if(dialect=dialect))

@@ -23,6 +23,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "ca.crl_days": (1, 365),
     "crl.partitions": (0, 1_000),
     "ocsp.validity_minutes": (5, 10_080),
+    "ca.threads": (1, 64),
     "policy.renewal_days": (0, 365),
     "policy.password_delay_minutes": (0, 10_080),
     "policy.request_days": (1, 365),

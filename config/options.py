@@ -127,6 +127,7 @@ class CaSettings:
     profile: str = "subscriber"
     policy_oid: str = ""
     bundle: str = "modern"
+    threads: int = 2
     crl_days: int = 7
     passphrase_credential: str = "ca-passphrase"  # noqa: S105 - the name of a credential, not its value
     root_passphrase_credential: str = "root-passphrase"  # noqa: S105 - as above

@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from config import request_types
 from parsers.reading import application_from_json
 
-from . import audit, cases, gauges, leaves, request_console, schema
+from . import audit, audit_console, cases, gauges, leaves, request_console, schema
 from .case import State, final
 from .case_facts import KIND_WORDS
 from .cases import Case
@@ -241,7 +241,9 @@ def _letter(row: RowMapping) -> tuple[str, ...]:
 
 
 def log(arguments: argparse.Namespace) -> Answer:
-    """The audit events of one case."""
+    """The audit events of one case; or a checkpoint, or the whole log, for keeping elsewhere."""
+    if arguments.number is None:
+        return audit_console.of_all(arguments)
     with opened(arguments) as (_, store), store.transaction() as tx:
         records = audit.records(tx, _found(tx, arguments.number).id)
     rows = [

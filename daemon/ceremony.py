@@ -9,6 +9,7 @@ secret is missing that the sealed keys need, something was lost that must come b
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
 from ca import crl, register
-from ca.errors import CaError, CaErrorKind
+from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID, ROOT_CRL_VALIDITY, ROOT_ID, Names, Urls, establish
 from ca.keys import KeyKind
 from ca.profiles import Role
@@ -223,8 +224,10 @@ def public_files(tx: Connection) -> dict[str, bytes]:
     files["chain.pem"] = chain + root_pem
     newest = register.latest_crl(tx, ROOT_ID)
     if newest is not None and newest.der is not None:
-        files["root.crl"] = newest.der
-        files["root.crl.pem"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+        # A damaged one is the checker's to report; it is not published over one that may be good.
+        with suppress(*UNREADABLE):
+            files["root.crl.pem"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+            files["root.crl"] = newest.der
     return files
 
 

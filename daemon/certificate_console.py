@@ -20,7 +20,7 @@ from ca.hierarchy import ROOT_ID
 from ca.register import CertificateRow, CertificateState, CrlRow
 from config.settings import load
 
-from . import audit, authorities, responders, schema, upkeep
+from . import audit, audit_console, authorities, certificate_search, responders, schema, upkeep
 from .audit import Audit
 from .authorities import Standing
 from .centre import profiles_of
@@ -56,13 +56,12 @@ _ROOT_STEPS: Mapping[str, str] = {"crl_none": _BRING_ROOT, "crl_not_fresh": _BRI
 
 
 def certs(arguments: argparse.Namespace) -> Answer:
-    """Certificates of the register, or those living ones that end within so many days."""
+    """Certificates of the register: all, or those that fit what is searched for."""
     now = arguments.clock()
     with opened(arguments) as (_, store), store.transaction() as tx:
-        if arguments.expiring is None:
-            rows = list(register.every(tx))
-        else:
-            rows = register.expiring(tx, now + timedelta(days=arguments.expiring), after=now)
+        before = None if arguments.expiring is None else now + timedelta(days=arguments.expiring)
+        words = " ".join(arguments.text)
+        rows = list(certificate_search.find(tx, text=words, state=arguments.state, before=before, now=now))
         subscribers = _subscribers(tx)
     lines = [("シリアル番号", "状態", "有効期限", "登録番号", "氏名", "会社")]
     for row in rows:
@@ -196,6 +195,7 @@ def verify(arguments: argparse.Namespace) -> Answer:
             ]
         faults += responders.faults(tx, settings, store, now)
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
+        faults += audit_console.kept_faults(tx, arguments.checkpoint)
         faults += _file_faults(tx, public)
         events = audit.count(tx)
         issued = sum(row.der is not None for row in register.every(tx))

@@ -17,7 +17,7 @@ from ca.errors import CaError
 from config.credentials import CredentialError
 from config.settings import Settings, SettingsError
 
-from . import gauges, schema
+from . import gauges, opening, schema
 from .equipment import equipment_of
 from .failures import Failure, Kind
 from .imap import Mailbox
@@ -82,6 +82,7 @@ def verdicts(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Verd
     )
     step = "run `ogis-lra init`, or restore keys, passphrase and database from the same backup"
     yield _ask("certificate authority", partial(_authority, settings, clock), step)
+    yield _ask("file opener", _opener, "install it; nothing is issued without it (docs/operations.md)")
     yield _ask("mailbox", partial(_mailbox, settings), "mend the credential first, or [mailbox]")
     yield _ask(
         "intake",
@@ -205,6 +206,11 @@ def _readers() -> str:
     if missing:
         return f"warning: this machine has no {', '.join(missing)} (docs/decisions/0009-confined-readers.md)"
     return f"{' and '.join(walls)} start, every wall stands"
+
+
+def _opener() -> str:
+    program = opening.command()
+    return f"{program[-1]} opens every PKCS#12 file once more before it is sent"
 
 
 def _letters() -> str:

@@ -30,8 +30,10 @@ from . import (
     ca_console,
     case_console,
     certificate_console,
+    certificate_search,
     console,
     form_console,
+    former_console,
     mail_console,
     reading_console,
     register_console,
@@ -226,12 +228,25 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--received", metavar="DATE", help="day of receipt, YYYY-MM-DD (default: today in Japan)")
     add("queue", case_console.queue, "what waits, and for whom")
     add("show", case_console.show, "one case").add_argument("number", metavar="NO")
-    add("log", case_console.log, "the history of one case").add_argument("number", metavar="NO")
+    log = add("log", case_console.log, "the history of one case, or what of the whole log is kept elsewhere")
+    log.add_argument("number", metavar="NO", nargs="?")
+    log.add_argument("--checkpoint", action="store_true", help="one line to keep: how far the audit log has come")
+    log.add_argument("--export", type=Path, metavar="FILE", help="write the whole audit log as lines of JSON")
     _add_certificates(add)
     for name, words in (("companies", "companies known to the service"), ("registrations", "registered persons")):
         group = add(name, register_console.register_of(name), words)
-        group.add_argument("action", choices=("import", "list", "show"))
+        people = name == "registrations"
+        group.add_argument(
+            "action", choices=("import", "list", "show", "set") if people else ("import", "list", "show")
+        )
         group.add_argument("subject", nargs="?", metavar="FILE|ID")
+        if people:
+            group.add_argument(
+                "--bundle", choices=("modern", "legacy", "default"), help="set: the kind of PKCS#12 file from now on"
+            )
+    former = add("former", former_console.run, "certificates of a former CA, which staff revoke there")
+    former.add_argument("action", choices=("import", "list", "revoked"))
+    former.add_argument("subject", nargs="?", metavar="FILE|ID")
     _add_held_mail(add)
     _add_ca(add, shared)
     for name, stage in LATER.items():
@@ -241,7 +256,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_certificates(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    certs = add("certs", certificate_console.certs, "all certificates")
+    certs = add("certs", certificate_console.certs, "all certificates, or those that are searched for")
+    certs.add_argument("text", nargs="*", metavar="TEXT", help="part of a name, company, mail address or serial number")
+    certs.add_argument("--state", choices=certificate_search.STATES, default="", help="only those in this state")
     certs.add_argument("--expiring", type=_days, metavar="DAYS", help="only those that end within so many days")
     cert = add("cert", certificate_console.cert, "one certificate")
     cert.add_argument("serial", metavar="SERIAL")
@@ -256,7 +273,14 @@ def _add_certificates(add: Callable[[str, Command, str], argparse.ArgumentParser
     )
     crl = add("crl", certificate_console.crl, "the newest CRL")
     crl.add_argument("--publish", action="store_true", help="make a new one now")
-    add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")
+    verify = add("verify", certificate_console.verify, "do register, certificates, CRL and audit chain agree?")
+    verify.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="TEXT|FILE",
+        help="a kept checkpoint of the audit log, or a file or mail that holds some",
+    )
 
 
 def _add_ca(add: Callable[[str, Command, str], argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:

@@ -14,7 +14,19 @@ from ca import register
 from config.settings import Approver
 from parsers.reply import Verb
 
-from . import approval, business_time, cases, digest_letters, leaves, orders, post, registrations, schema
+from . import (
+    approval,
+    business_time,
+    cases,
+    checkpoints,
+    digest_letters,
+    former,
+    leaves,
+    orders,
+    post,
+    registrations,
+    schema,
+)
 from .case import State
 from .case_facts import KIND_WORDS
 from .cases import Case
@@ -195,4 +207,6 @@ _SECTIONS: tuple[tuple[str, Callable[[Connection, Centre, datetime], Iterator[st
     ("確認が必要なメール・案件", _held),
     ("至急失効後、申請書が届いていない案件", _forms),
     ("承認者の不在", _away),
+    ("旧認証局での失効をお待ちしている証明書", former.lines),
+    ("監査記録の控え（このメールを保管してください）", checkpoints.lines),
 )

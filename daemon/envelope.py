@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from email import policy
-from email.headerregistry import Address, BaseHeader, HeaderRegistry
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueAddressHeader
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Literal
 
 from .draft import PASSWORD_MARKER, Draft, Enclosure, LetterKind, Office
@@ -28,6 +28,7 @@ _LINE_ENDS = re.compile(r"[\r\n\0]")
 # "Subject: ".
 _WORD_OCTETS = 39
 _MOST_REFERENCES = 20
+_PLAIN = bytes(range(127))
 
 
 def message_id(random_bytes: Callable[[int], bytes], domain: str) -> str:
@@ -98,7 +99,7 @@ def _check(draft: Draft, recipient: str, message_id: str, date: datetime, ancest
 def _transfer_encoding(body: str) -> str:
     """Base64 for Japanese, quoted-printable for mostly ASCII text: both keep lines short whatever the body is."""
     octets = body.encode()
-    return "base64" if sum(octet > 126 for octet in octets) * 6 > len(octets) else "quoted-printable"
+    return "base64" if len(octets.translate(None, _PLAIN)) * 6 > len(octets) else "quoted-printable"
 
 
 def _enclose(mail: EmailMessage, enclosure: Enclosure) -> None:
@@ -162,6 +163,20 @@ class _Subject(_UnfoldedHeader):
         yield _encoded_word(piece)
 
 
+class _Sender(UniqueAddressHeader):
+    """The sender, who is the same in every mail. The standard library folds a Japanese name in a millisecond: once."""
+
+    def fold(self, *, policy: policy.Policy) -> str:
+        """The header with its name, in lines joined by folding white space."""
+        return _folded_sender(str(self), policy.linesep)
+
+
+@lru_cache(maxsize=8)
+def _folded_sender(sender: str, linesep: str) -> str:
+    header: BaseHeader = HeaderRegistry()("From", sender)
+    return header.fold(policy=EmailPolicy(linesep=linesep))
+
+
 def _encoded_word(octets: bytes) -> str:
     return f"=?utf-8?B?{base64.b64encode(octets).decode('ascii')}?="
 
@@ -170,6 +185,8 @@ def _encoded_word(octets: bytes) -> str:
 def _policy() -> "EmailPolicy[EmailMessage]":
     registry = HeaderRegistry()
     registry.map_to_type("subject", _Subject)
+    # Typeshed wants a BaseHeader here; the library's own address headers are none, and are mixed with one by it.
+    registry.map_to_type("from", _Sender)  # type: ignore[arg-type]
     for name in ("message-id", "in-reply-to", "references"):
         registry.map_to_type(name, _MessageIds)
     return EmailPolicy(header_factory=registry, linesep="\r\n", raise_on_defect=False)

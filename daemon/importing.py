@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ca.names import Subject, problems
 from parsers.normalise import company_key, mail_address, person_key
 
 from . import registrations
@@ -53,7 +54,7 @@ def companies(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
 
     Raises ImportRefused before anything is written.
     """
-    rows = _rows(data, COMPANY_COLUMNS, _company_refusals)
+    rows = rows_of(data, COMPANY_COLUMNS, _company_refusals)
     new = 0
     for row in rows:
         _, is_new = registrations.add_company(
@@ -68,7 +69,7 @@ def people(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
 
     Raises ImportRefused before anything is written.
     """
-    rows = _rows(data, PERSON_FIELDS, _person_refusals)
+    rows = rows_of(data, PERSON_FIELDS, _person_refusals)
     known = {registration.person.keys for registration in registrations.live(tx)}
     new = 0
     for row in rows:
@@ -81,9 +82,10 @@ def people(tx: Connection, data: bytes, *, now: datetime) -> tuple[int, int]:
     return new, len(rows) - new
 
 
-def _rows(
+def rows_of(
     data: bytes, columns: tuple[str, ...], refuse: Callable[[dict[str, str]], Iterator[tuple[str, str]]]
 ) -> list[dict[str, str]]:
+    """The lines of a CSV file with exactly these columns; `refuse` says what is wrong in one. Raises ImportRefused."""
     reader = csv.DictReader(io.StringIO(_text(data), newline=""), restkey=_SURPLUS, strict=True)
     rows: list[dict[str, str]] = []
     refusals: list[Refusal] = []
@@ -149,3 +151,9 @@ def _person_refusals(row: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield "email", "is empty"
     elif mail_address(row["email"]).value != row["email"]:
         yield "email", "is not one plain mail address"
+    # What the certificate will say of them is refused now, not when the first renewal fails.
+    wrong = problems(Subject(row["company_en"], row["name_en"], "W000000", row["email"]))
+    for start, column in (("organization_", "company_en"), ("common_name_", "name_en")):
+        found = [code.removeprefix(start) for code in wrong if code.startswith(start)]
+        if found:
+            yield column, f"cannot stand in a certificate: {', '.join(found)}"

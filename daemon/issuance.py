@@ -1,11 +1,14 @@
 """Step 5: an approved case becomes a certificate and its letters, or revocations, or a changed register.
 
-Order of issuance (SPEC 3): prepare and lint → serial and to-be-signed bytes committed, with the audit line → signed
-once → compared → one transaction with certificate, letters, undated revocations and the end of the case. A failed
-issuance revokes nothing.
-Crash: before the first commit nothing was done. Between the two the serial stands reserved under a lease; the private
-key died with the process. After the lease the serial is abandoned for good (it goes on the CRL, because it may have
-been signed) and the case takes a new one. After the second commit everything is done.
+Order of issuance (SPEC 3): prepare and lint → serial and to-be-signed bytes committed → the token of what was prepared
+is taken in, with its audit line → signed once → compared → the file opened again by another program → one transaction
+with certificate, letters, undated revocations and the end of the case. A failed issuance revokes nothing.
+Crash: before the first commit nothing was done. Between the first and the last the serial stands reserved under a
+lease; the private key died with the process. After the lease the serial is abandoned for good (it goes on the CRL,
+because it may have been signed) and the case takes a new one. After the last commit everything is done.
+Sleep: an issuer that stopped at any place and wakes after its lease was taken over meets a conflict at its next
+transaction: its serial is not reserved any more, or its case is not in execution any more. Every transaction reads the
+clock after it has the database to itself, so no decision rests on the time before the sleep.
 """
 
 import logging
@@ -15,21 +18,23 @@ from functools import partial
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from ca import bundle, issue, register
+from ca import bundle, claims, issue, register
 from ca.bundle import BundleKind
 from ca.crl_scope import partition_of
 from ca.errors import CaError, CaErrorKind
-from ca.issue import IssuanceRequest
+from ca.issue import IssuanceRequest, Prepared
 from ca.names import Subject
 from ca.signer import Signer
+from config.request_types import RequestType
 
-from . import approval, binding, cases, completion, matter, post, reach, registrations, schema
+from . import approval, binding, cases, completion, former, matter, opening, post, reach, registrations, schema
 from .case import CaseKind, Event, State
 from .cases import Case, TaskRow
 from .centre import Centre
 from .completion import Issued
 from .four_eyes import enough
 from .guard import attempt
+from .key_making import KeyMaker
 from .matching import Person, Registration, person_from
 from .planning import Task, TaskKind
 from .store import changed, every
@@ -43,33 +48,49 @@ MOST_ATTEMPTS = 3
 def execute(centre: Centre) -> int:
     """Start every approved case and carry out every started one; returns how many were fulfilled."""
     _abandon(centre)
+    now = centre.clock()
     with centre.store.transaction() as tx:
-        ready = [case.id for case in cases.in_state(tx, State.APPROVED, State.EXECUTING)]
+        ready = cases.in_state(tx, State.APPROVED, State.EXECUTING)
     if ready:
         # A token that was pulled out must not cost each case its serial numbers: nothing is begun, staff are told.
         centre.signer.check()
-    # One case after the other, to its end: what the first one does to the register, the next one must see.
-    return sum(bool(attempt(f"case {case_id}", partial(_advance, centre, case_id))) for case_id in ready)
+    likely = [case.id for case in ready if _gives_certificate(case) and not _pausing(centre, case, now)]
+    # One case after the other, to its end: what the first one does to the register, the next one must see. Only their
+    # keys are made ahead.
+    with KeyMaker(centre.profile, centre.settings.ca.threads, likely) as keys:
+        return sum(bool(attempt(f"case {case.id}", partial(_advance, centre, case.id, keys))) for case in ready)
 
 
-def _advance(centre: Centre, case_id: int) -> bool:
-    _start(centre, case_id)
-    with centre.store.transaction() as tx:
-        started = cases.get(tx, case_id).state is State.EXECUTING
-    return started and _carry_out(centre, case_id)
+def _gives_certificate(case: Case) -> bool:
+    """Whether a case will want a key, as far as its kind says; a wrong guess costs a key."""
+    return case.kind is CaseKind.RENEWAL or case.request_type in (
+        RequestType.NEW_ISSUE,
+        RequestType.REISSUE,
+        RequestType.HANDOVER,
+    )
+
+
+def _advance(centre: Centre, case_id: int, keys: KeyMaker) -> bool:
+    try:
+        _start(centre, case_id)
+        with centre.store.transaction() as tx:
+            started = cases.get(tx, case_id).state is State.EXECUTING
+        return started and _carry_out(centre, case_id, keys)
+    finally:
+        keys.drop(case_id)
 
 
 def _abandon(centre: Centre) -> None:
-    now = centre.clock()
     with centre.store.transaction() as tx:
+        now = centre.clock()
         for serial in register.abandon_expired(tx, now):
             centre.audit.append(tx, "serial_abandoned", at=now, actor="issuer", serial=serial)
 
 
 def _start(centre: Centre, case_id: int) -> None:
     """Fix the tasks of an approved case, after looking once more at everything the approval rests on."""
-    now = centre.clock()
     with centre.store.transaction() as tx:
+        now = centre.clock()
         case = cases.get(tx, case_id)
         if case.state is not State.APPROVED or _pausing(centre, case, now):
             return
@@ -130,24 +151,27 @@ def _unsound(tx: Connection, centre: Centre, case: Case, digest: str, quorum: in
     return None if enough(sound, needed, approval.correctors(tx, case)) else "quorum_missing"
 
 
-def _carry_out(centre: Centre, case_id: int) -> bool:
+def _carry_out(centre: Centre, case_id: int, keys: KeyMaker) -> bool:
     with centre.store.transaction() as tx:
         case = cases.get(tx, case_id)
-        if _leased(tx, case_id):
+        if case.state is not State.EXECUTING or _leased(tx, case_id):
             return False
         wanted = [task for task in cases.tasks(tx, case_id, pending=True) if task.kind is TaskKind.ISSUE]
+        due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at is None]
+        if former.must_wait(tx, centre, case, due, now=centre.clock()):
+            return False
         registration = _registration(tx, centre, case, wanted[0]) if wanted else None
         trouble = _unfit(tx, case, wanted[0], registration) if registration else None
-    if registration is None:
-        return _complete(centre, case, None)
     if trouble:
         _fail(centre, case, trouble)
         return False
     try:
-        return _complete(centre, case, _issue(centre, case, registration))
+        issued = None if registration is None else _issue(centre, case, registration, keys)
+        return _complete(centre, case, issued)
     except CaError as error:
         if error.kind is CaErrorKind.CONFLICT:
-            # An earlier attempt's lease still runs, or ours ended meanwhile: either way the serial is not ours to use.
+            # An earlier attempt's lease still runs, ours ended meanwhile, or another issuer was faster: the serial and
+            # the case are not ours to use.
             _log.info("case %s: not now, %s", case.number, error)
             return False
         if error.kind in (CaErrorKind.SUBJECT_INVALID, CaErrorKind.LINT_FAILED):
@@ -205,12 +229,11 @@ def _registration(tx: Connection, centre: Centre, case: Case, task: TaskRow) -> 
     return registration
 
 
-def _issue(centre: Centre, case: Case, registration: Registration) -> Issued:
+def _issue(centre: Centre, case: Case, registration: Registration, keys: KeyMaker) -> Issued:
     """Key, certificate, bundle. Raises CaError; nothing but a reserved serial is left behind."""
     signer: Signer = centre.signer
-    now = centre.clock()
-    key = bundle.make_key(centre.profile)
-    not_before, not_after = centre.profile.period(now)
+    key = keys.take(case.id)
+    not_before, not_after = centre.profile.period(centre.clock())
     request = IssuanceRequest(
         subject_of(registration.person, registration.subscriber_id),
         key.public_key(),
@@ -221,11 +244,34 @@ def _issue(centre: Centre, case: Case, registration: Registration) -> Issued:
     serial = issue.new_serial(centre.random_bytes)
     partition = partition_of(serial, centre.settings.crl.partitions)
     prepared = issue.prepare(request, signer.authority, serial, partition=partition)
+    _reserve(centre, case, registration, prepared)
+    _claim(centre, case, prepared)
+    der = signer.sign_certificate(prepared)
+    issue.compare(prepared, der)
+    certificate, chain = x509.load_der_x509_certificate(der), [signer.authority.certificate]
+    password = bundle.make_password(centre.random_bytes)
+    data = bundle.pack(
+        key,
+        certificate,
+        chain,
+        password=password,
+        friendly_name=completion.friendly_name(case),
+        kind=BundleKind(registration.bundle or centre.settings.ca.bundle),
+    )
+    opening.open_again(data, password, certificate, chain)
+    return Issued(prepared, der, data, password, registration)
+
+
+def _reserve(centre: Centre, case: Case, registration: Registration, prepared: Prepared) -> None:
+    """Serial and to-be-signed bytes, before anything may be signed. Raises CaError(conflict)."""
     with centre.store.transaction() as tx:
+        now = centre.clock()
+        # Making a key takes a while, and a process may sleep for hours: is the case still ours to carry out?
+        _refuse_taken_over(tx, case)
         register.reserve(
             tx,
             prepared,
-            authority=signer.authority,
+            authority=centre.signer.authority,
             registration_id=registration.id,
             case_id=case.id,
             now=now,
@@ -240,19 +286,20 @@ def _issue(centre: Centre, case: Case, registration: Registration) -> Issued:
             serial=register.serial_text(prepared.serial),
             registration=registration.id,
         )
-    der = signer.sign_certificate(prepared)
-    issue.compare(prepared, der)
-    password = bundle.make_password(centre.random_bytes)
-    data = bundle.pack(
-        key,
-        x509.load_der_x509_certificate(der),
-        [signer.authority.certificate],
-        password=password,
-        friendly_name=completion.friendly_name(case),
-        kind=BundleKind(centre.settings.ca.bundle),
-    )
-    bundle.open_again(data, password)
-    return Issued(prepared, der, data, password, registration)
+
+
+def _claim(centre: Centre, case: Case, prepared: Prepared) -> None:
+    """The audit line before the signature: from its commit on the serial counts as signed. Raises CaError(conflict)."""
+    serial = register.serial_text(prepared.serial)
+    with centre.store.transaction() as tx:
+        now = centre.clock()
+        claims.claim(tx, prepared, now=now)
+        centre.audit.append(tx, "signature_claimed", at=now, actor="issuer", case_id=case.id, serial=serial)
+
+
+def _refuse_taken_over(tx: Connection, case: Case) -> None:
+    if cases.get(tx, case.id).state is not State.EXECUTING:
+        raise CaError(CaErrorKind.CONFLICT, "the case was carried out by another issuer")
 
 
 def subject_of(person: Person, subscriber_id: str) -> Subject:
@@ -267,8 +314,9 @@ def subject_of(person: Person, subscriber_id: str) -> Subject:
 
 def _complete(centre: Centre, case: Case, issued: Issued | None) -> bool:
     """The last transaction of a case: everything it did, or nothing of it."""
-    now = centre.clock()
     with centre.store.transaction() as tx:
+        now = centre.clock()
+        _refuse_taken_over(tx, case)
         if issued is not None:
             if registrations.get(tx, issued.registration.id).state == "closed":
                 raise CaError(CaErrorKind.CONFLICT, "the registration was closed while its certificate was made")
@@ -281,9 +329,9 @@ def _complete(centre: Centre, case: Case, issued: Issued | None) -> bool:
 
 def _fail(centre: Centre, case: Case, why: str) -> None:
     """What cannot become a certificate: the case is held for a person, nothing is revoked. `why` names no person."""
-    now = centre.clock()
     _log.error("case %s: %s", case.number, why)
     with centre.store.transaction() as tx:
+        now = centre.clock()
         cases.apply(tx, centre.audit, case, Event.FAILED, now=now, actor="issuer", note={"why": why})
         post.notify(
             tx,

@@ -8,6 +8,7 @@ addresses, numbers and dates stay whole. A continuation hangs under the text of 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 _NO_START = "、。，．・：；？！）｝」』】〕〉》〟ゝゞー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ％℃～…様"
 _NO_END = "（｛「『【〔〈《〝"
@@ -30,9 +31,11 @@ _LEAD = re.compile(r"[ 　]*(?:[・※■□☑◇｜]|\d+\. |[①-⑳] ?)?[ 　
 def columns(text: str) -> int:
     """How many columns a text takes in a fixed-width font: two for a full-width or ambiguous character, none for a
     combining mark or a variation selector (Unicode TR11)."""
-    return sum(_width(char) for char in text)
+    return sum(map(_width, text))
 
 
+# A text holds few different characters, and each is asked about many times.
+@lru_cache(maxsize=8192)
 def _width(char: str) -> int:
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
         return 0

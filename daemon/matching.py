@@ -53,6 +53,7 @@ class Registration:
     applicant_name: str = ""
     applicant_email: str = ""
     email_changed_at: datetime | None = None
+    bundle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

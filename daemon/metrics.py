@@ -25,6 +25,8 @@ GAUGES: Mapping[str, str] = MappingProxyType(
         "crl_entries": "Entries on the newest full CRLs, all authorities together.",
         "crl_waiting_seconds": "For how long the oldest revocation waits that no CRL knows; 0 when there is none.",
         "ca_issues_until_timestamp_seconds": "Until when the newest issuing CA can issue whole terms, as a Unix time.",
+        "audit_events": "Number of the newest event of the audit log when a checkpoint was last kept.",
+        "audit_checkpoint_timestamp_seconds": "When a checkpoint of the audit log was last kept, as a Unix time.",
         "disk_free_bytes": "Room left on the disk of the data directory.",
     }
 )

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import bundle, issue, register
+from ca import bundle, claims, issue, register
 from ca.bundle import BundleKind
 from ca.crl import Reason
 from ca.crl_scope import partition_of
@@ -165,6 +165,10 @@ def _issue(
             lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
         )
         centre.audit.append(tx, "serial_reserved", at=now, actor="operator", serial=text, profile=profile.name)
+    with centre.store.transaction() as tx:
+        now = centre.clock()
+        claims.claim(tx, prepared, now=now)
+        centre.audit.append(tx, "signature_claimed", at=now, actor="operator", serial=text)
     der = signer.sign_certificate(prepared)
     issue.compare(prepared, der)
     certificate = x509.load_der_x509_certificate(der)

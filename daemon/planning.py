@@ -65,6 +65,8 @@ class RegisterFacts:
     sender: str = ""
     as_of: date = date.min
     known: Known = Known()
+    former: tuple[str, ...] = ()
+    """Certificates of a former CA that the target still holds, in words (daemon.former)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,10 @@ def _revocation_sentences(
         f"（期限 {certificate.not_after.astimezone(JST):%Y-%m-%d}）を{when}失効します。"
         for certificate in facts.live
     ] or ["失効：現在有効な証明書はありません。"]
+    sentences += [
+        f"旧認証局の証明書：{words}は、旧認証局での失効をお願いします。その報告があるまで実行は完了しません。"
+        for words in facts.former
+    ]
     if kind is not RequestType.REISSUE:
         sentences.append(f"登録 {target.subscriber_id} を{when}終了し、以後更新しません。")
     return sentences

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ca import register
+from ca.bundle import BundleKind
 
-from . import importing, schema
+from . import importing, registrations, schema
 from .audit import Audit
 from .console import Answer, Command, UsageError, aligned, described, file_bytes, local, opened
 from .keyring import AUDIT_KEY, key_bytes
@@ -31,6 +32,7 @@ _PERSON_MORE = {
     "applicant_email": "申請者 メールアドレス",
     "created_at": "登録日時",
     "closed_at": "終了日時",
+    "bundle": "PKCS#12の種類",
     "certificates": "証明書",
 }
 _STATE_WORDS = {"reserved": "発行前", "live": "登録中", "closed": "終了"}
@@ -42,6 +44,8 @@ def register_of(name: str) -> Command:
     def run(arguments: argparse.Namespace) -> Answer:
         if arguments.action == "import":
             return _import(name, arguments)
+        if arguments.action == "set":
+            return _set(name, arguments)
         if arguments.action == "show":
             return _show(name, arguments)
         if arguments.subject is not None:
@@ -68,12 +72,13 @@ def _import(name: str, arguments: argparse.Namespace) -> Answer:
                 new, known = work(tx, data, now=now)
             except importing.ImportRefused as refused:
                 # Nothing was written yet: every line is looked at before the first is entered.
-                return _refusal(refused)
+                return refusal(refused)
             keeper.append(tx, f"{name}_imported", at=now, actor="operator", new=new, known=known)
     return Answer(f"{new} new, {known} known already", {"new": new, "known": known})
 
 
-def _refusal(refused: importing.ImportRefused) -> Answer:
+def refusal(refused: importing.ImportRefused) -> Answer:
+    """What an import that was refused answers: each line that must be mended, with its reason."""
     lines = [f"{refused}:"]
     lines += [f"  line {each.line}{f', {each.column}' * bool(each.column)}: {each.reason}" for each in refused.refusals]
     document = {
@@ -82,6 +87,26 @@ def _refusal(refused: importing.ImportRefused) -> Answer:
         "refusals": [{"line": each.line, "column": each.column, "reason": each.reason} for each in refused.refusals],
     }
     return Answer("\n".join(lines), document, in_order=False)
+
+
+def _set(name: str, arguments: argparse.Namespace) -> Answer:
+    """`registrations set ID --bundle KIND`: which PKCS#12 file this subscriber gets from the next issue on."""
+    if name == "companies" or arguments.subject is None or arguments.bundle is None:
+        raise UsageError("write `ogis-lra registrations set ID --bundle modern|legacy|default`")
+    kind = "" if arguments.bundle == "default" else BundleKind(arguments.bundle).value
+    now = arguments.clock()
+    with opened(arguments) as (settings, store), store.transaction() as tx:
+        found = registrations.by_subscriber_id(tx, arguments.subject.strip().upper())
+        if found is None:
+            raise UsageError(f"there is no {arguments.subject} among the {name}; `ogis-lra {name} list` shows all")
+        registrations.choose_bundle(tx, found.id, kind)
+        Audit(key_bytes(settings, AUDIT_KEY)).append(
+            tx, "bundle_chosen", at=now, actor="operator", registration=found.id, bundle=arguments.bundle
+        )
+    return Answer(
+        f"{found.subscriber_id}: the next PKCS#12 file is of the kind {arguments.bundle}",
+        {"subscriber_id": found.subscriber_id, "bundle": arguments.bundle},
+    )
 
 
 def _show(name: str, arguments: argparse.Namespace) -> Answer:

@@ -12,7 +12,7 @@ from parsers.likeness import is_near, plain
 from parsers.normalise import company_key
 from parsers.reading import Application, Route
 
-from . import schema
+from . import former, schema
 from .matching import PERSON_FIELDS, Match, Person, Registration, match, person_of
 from .planning import JST, Known, LiveCertificate, RegisterFacts
 from .store import added, changed, every, next_number, one
@@ -91,6 +91,11 @@ def close(tx: Connection, registration_id: int, *, now: datetime) -> None:
         .where(_rows.c.id == registration_id, _rows.c.state != "closed")
         .values(state="closed", closed_at=now)
     )
+
+
+def choose_bundle(tx: Connection, registration_id: int, bundle: str) -> None:
+    """The kind of PKCS#12 file this subscriber gets from the next issue on; empty for the kind of the centre."""
+    changed(tx, update(_rows).where(_rows.c.id == registration_id).values(bundle=bundle))
 
 
 def note_applicant(tx: Connection, registration_id: int, application: Application) -> None:
@@ -173,6 +178,7 @@ def facts(
         sender=sender,
         as_of=now.astimezone(JST).date(),
         known=known,
+        former=tuple(each.words for each in former.living(tx, target.id, now)) if target else (),
     )
 
 
@@ -240,4 +246,5 @@ def _registration(row: RowMapping) -> Registration:
         applicant_name=row["applicant_name"],
         applicant_email=row["applicant_email"],
         email_changed_at=row["email_changed_at"],
+        bundle=row["bundle"],
     )

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from ca import issue, register
+from ca import claims, issue, register
 from ca.authority import Authority
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.issue import IssuanceRequest
@@ -173,6 +173,10 @@ def _make(centre: Centre, cabinet: Cabinet, issuer: Signer) -> ResponderSigner:
             lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
         )
         centre.audit.append(tx, "serial_reserved", at=now, actor="issuer", serial=serial, profile=profile.name)
+    with centre.store.transaction() as tx:
+        now = centre.clock()
+        claims.claim(tx, prepared, now=now)
+        centre.audit.append(tx, "signature_claimed", at=now, actor="issuer", serial=serial)
     der = issuer.sign_certificate(prepared)
     issue.compare(prepared, der)
     signer = ResponderSigner(issuer.authority, x509.load_der_x509_certificate(der), key)

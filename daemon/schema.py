@@ -22,8 +22,10 @@ from sqlalchemy import (
 
 from ca.register import Instant, metadata
 
+from .canonical import CanonicalJson
 from .case import CaseKind, State
 from .despatch import LetterState
+from .former_tables import former_certificates
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -165,6 +167,8 @@ registrations = Table(
     # The new address gets nothing secret for one business day after a change (SPEC 2.2).
     Column("email_changed_at", Instant),
     Column("predecessor_id", ForeignKey("registrations.id")),
+    # The kind of PKCS#12 file this subscriber's programs can open; empty: the kind of the centre (ca.bundle).
+    Column("bundle", String, nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
     _one_of("state", "reserved", "live", "closed"),
@@ -350,7 +354,7 @@ events = Table(
     Column("case_id", Integer, index=True),
     Column("kind", String, nullable=False),
     Column("actor", String, nullable=False),
-    Column("detail", JSON, nullable=False),
+    Column("detail", CanonicalJson, nullable=False),
     Column("mac", String(64), nullable=False),
 )
 
@@ -370,6 +374,7 @@ __all__ = [
     "counters",
     "decisions",
     "events",
+    "former_certificates",
     "gauges",
     "junk_sightings",
     "leaves",

@@ -16,8 +16,10 @@ from . import (
     approval,
     ca_watch,
     cases,
+    checkpoints,
     completion,
     digest,
+    former,
     letters,
     reach,
     registrations,
@@ -62,6 +64,8 @@ def _carry_out(centre: Centre, case_id: int) -> int:
         if case.state not in (State.FULFILLED, State.CLOSED):
             return 0
         due = [task for task in cases.tasks(tx, case_id, pending=True) if task.due_at and task.due_at <= now]
+        if former.must_wait(tx, centre, case, due, now=now):
+            return 0
         target = registrations.get(tx, case.registration_id) if case.registration_id else None
         result = completion.carry_out(tx, centre, case, due, now=now)
         if target is not None:
@@ -139,5 +143,6 @@ _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("forms that never came back", withdraw_expired),
     ("forms after urgent revocations", urgent.remind_forms),
     ("end of the issuing CA", ca_watch.watch),
+    ("checkpoint", checkpoints.keep),
     ("daily digest", digest.send),
 )

@@ -7,6 +7,7 @@ from datetime import date
 from config.forms import Form
 from config.request_types import Need, Row, Table
 from parsers import dates
+from parsers.characters import drop_invisible
 from parsers.dates import DateReading
 from parsers.reading import Application, FieldValue, Finding
 
@@ -64,8 +65,8 @@ Rule = Callable[[Subject], Iterator[Finding]]
 
 
 def is_empty(field: FieldValue) -> bool:
-    """Whether nothing at all stands in the field; what cannot be read is not empty."""
-    return field.value is None and not field.raw.strip()
+    """Whether nothing at all can be seen in the field; what cannot be read is not empty."""
+    return field.value is None and not drop_invisible(field.raw).strip()
 
 
 def text_of(field: FieldValue) -> str:

@@ -149,9 +149,9 @@ def test_a_key_of_another_certificate_is_not_packed() -> None:
     [
         ("", "x", "password_not_ascii"),
         ("ひみつ", "x", "password_not_ascii"),
-        ("x", "", "friendly_name_not_ascii"),
-        ("x", "山田", "friendly_name_not_ascii"),
-        ("x", "a\x00b", "friendly_name_not_ascii"),
+        ("x", "", "friendly_name_unfit"),
+        ("x", "𠮷野家", "friendly_name_unfit"),
+        ("x", "a\x00b", "friendly_name_unfit"),
     ],
 )
 def test_passwords_and_names_that_some_clients_cannot_read_are_refused(

@@ -1,10 +1,12 @@
 """Faults are planted past the guards, as a broken disk or a hostile administrator would; each must be found."""
 
 import os
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -50,7 +52,7 @@ def fill(conn: Connection) -> dict[str, str]:
 
 
 def unguarded(conn: Connection) -> None:
-    for name in ("certificates_change", "certificates_delete", "authorities_number"):
+    for name in ("certificates_change", "certificates_claim", "certificates_delete", "authorities_number"):
         conn.execute(text(f"DROP TRIGGER {name}"))
     conn.execute(text("PRAGMA ignore_check_constraints=ON"))
     conn.execute(text("PRAGMA foreign_keys=OFF"))
@@ -360,3 +362,18 @@ def test_a_damaged_authority_stops_the_check_with_a_reason(conn: Connection) -> 
     with pytest.raises(CaError) as raised:
         check(conn, authority=hierarchy().issuing, now=AT)
     assert raised.value.kind is CaErrorKind.MISMATCH
+
+
+def test_a_claim_outside_its_lease_is_found(conn: Connection) -> None:
+    serials = fill(conn)
+    plant(conn, serials["abandoned"], claimed_at=NOW + 5 * MINUTE)
+    assert "claim_outside_lease" in faults(conn)
+
+
+def test_every_code_of_the_checker_is_planted_here() -> None:
+    source = Path(register.__file__).with_name("checker.py").read_text("utf-8")
+    codes = set(re.findall(r'(?:Fault\(f?|yield f?)"([a-z_]+)', source))
+    codes |= {f"{name}_differs" for name in re.findall(r'^        "([a-z_]+)": \(', source, re.MULTILINE)}
+    planted = Path(__file__).read_text("utf-8").partition("def test_every_code_of_the_checker")[0]
+    assert len(codes) > 25
+    assert {code for code in codes if f'"{code}' not in planted} == set()

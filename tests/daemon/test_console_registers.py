@@ -70,6 +70,7 @@ def test_refused_lines_are_named_with_their_column_and_nothing_is_imported(lra, 
         "  line 5, email: is not one plain mail address",
         "  line 6, email: the line has more cells than the heading; put a value with a comma in quotes",
         "  line 6, email: is not one plain mail address",
+        "  line 6, name_en: cannot stand in a certificate: characters",
         "  line 8, name_ja: holds a line break, a control character or a 外字",
     ]
     document = imported("registrations", text, "utf-8", "--json").document

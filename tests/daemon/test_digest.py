@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from daemon import digest
+from daemon import audit, digest
 from daemon.demo.story import AOZORA
 from support.applications import ICHIRO, TAKERU, application, deliver, enrol, flat
 from support.deciding import FIRST, SECOND, answer, configure, events, order, outcome, state
@@ -50,6 +50,10 @@ def test_it_lists_what_waits_for_me_for_the_customer_and_what_is_due(daily):
     assert returned in parts["申請者の対応をお待ちしている案件"]
     assert held in parts["保留が3日を超えた案件"]
     assert "該当なし：本日実行する失効" in text
+    # What leaves the host with it: how far the audit log has come, in one piece.
+    (kept,) = audit.checkpoints_in(mine.text)
+    with stage.centre.store.transaction() as tx:
+        assert list(audit.kept_faults(tx, [kept])) == []
     assert "[#" not in mine.subject
     assert not mine.reply_to
 

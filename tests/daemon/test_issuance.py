@@ -1,15 +1,17 @@
 """Issuance: it trusts no approval that does not hold at the moment it is carried out, and a failure revokes nothing."""
 
+import subprocess
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
 
 from ca import register
+from ca.bundle import open_again
 from ca.errors import CaError, CaErrorKind
-from daemon import audit, cases, issuance, schema
+from daemon import audit, cases, issuance, registrations, schema
 from daemon.case import State
-from daemon.demo.stage import APPROVERS
+from daemon.demo.stage import APPROVERS, _bundle, _password
 from daemon.demo.story import AOZORA, HANAKO
 from daemon.store import every
 from support.centres import form
@@ -126,3 +128,19 @@ def test_any_other_failure_of_the_ca_leaves_the_case_to_be_tried_again_under_a_n
     with stage.centre.store.transaction() as tx:
         kinds = [row["kind"] for row in every(tx, select(schema.letters).where(schema.letters.c.case_id == 2))]
     assert kinds.count("issue_notice") == kinds.count("password") == 1
+
+
+def test_a_subscriber_whose_programs_are_old_gets_the_older_kind_of_file(stage):
+    with stage.centre.store.transaction() as tx:
+        (person,) = registrations.live(tx)
+        registrations.choose_bundle(tx, person.id, "legacy")
+    stage.letters(HANAKO)
+    stage.pass_time(minutes=5)
+    stage.pass_time(minutes=11)
+    letters = stage.letters(HANAKO)
+    name, data = next(filter(None, map(_bundle, letters)))
+    password = next(filter(None, map(_password, letters)))
+    assert name.endswith(".p12")
+    shown = subprocess.run(["openssl", "asn1parse", "-inform", "DER"], input=data, capture_output=True, check=True)
+    assert b"sha1" in shown.stdout
+    assert open_again(data, password).serial_number

@@ -16,7 +16,9 @@ from parsers.mail import open_mail
 from support.stops import end_of, faults_of
 
 
-@pytest.mark.parametrize("kind", ["serial_reserved", "certificate_issued", "certificate_revoked", "case_done"])
+@pytest.mark.parametrize(
+    "kind", ["serial_reserved", "signature_claimed", "certificate_issued", "certificate_revoked", "case_done"]
+)
 def test_what_cannot_be_written_into_the_audit_log_does_not_happen(life, undisturbed, kind):
     life._application()
     with life.stage.centre.store.transaction() as tx:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from daemon import audit, intake, ledger, loop, unpacking, upkeep
+from daemon import audit, intake, ledger, loop, opening, unpacking, upkeep
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA
 from daemon.loop import Progress
@@ -71,8 +71,11 @@ PLACES = [
     Place("5", "case started", "approval", at_event("case_started", committed=True)),
     Place("5", "serial not committed", "approval", at_event("serial_reserved")),
     Place("5", "serial committed", "approval", at_event("serial_reserved", committed=True), abandoned=1),
+    Place("5", "claim not committed", "approval", at_event("signature_claimed"), abandoned=1),
+    Place("5", "claim committed", "approval", at_event("signature_claimed", committed=True), abandoned=1),
     Place("5", "before signing", "approval", at_part("signer", "sign_certificate"), abandoned=1),
     Place("5", "signed not recorded", "approval", at_part("signer", "sign_certificate", after=True), abandoned=1),
+    Place("5", "file made not opened", "approval", at_function(opening, "open_again"), abandoned=1),
     Place("5", "certificate recorded not committed", "approval", at_event("certificate_issued"), abandoned=1),
     Place("5", "old certificate revoked not committed", "approval", at_event("certificate_revoked"), abandoned=1),
     Place("5", "password sealed not committed", "approval", at_part("vault", "seal", after=True), abandoned=1),
