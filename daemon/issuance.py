@@ -271,7 +271,7 @@ def _reserve(centre: Centre, case: Case, registration: Registration, prepared: P
         register.reserve(
             tx,
             prepared,
-            authority=centre.signer.authority,
+            authority=prepared.authority,
             registration_id=registration.id,
             case_id=case.id,
             now=now,

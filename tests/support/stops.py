@@ -97,7 +97,10 @@ def at_part(part: str, method: str, *, after: bool = False) -> Fault:
 
     def arm(stage: Stage, wire: Tripwire) -> None:
         inner = getattr(stage.centre, part)
-        stage.centre = replace(stage.centre, **{part: _Part(inner, method, wire, after=after)})
+        wired = _Part(inner, method, wire, after=after)
+        # The signer is the first of several hands.
+        changed = {"hands": (wired,)} if part == "signer" else {part: wired}
+        stage.centre = replace(stage.centre, **changed)
 
     return arm
 
