@@ -338,7 +338,7 @@ def faults_of(life: Any, *, twice: int | range = 0, abandoned: int | range = 0) 
     faults += [f"{len(left)} mails left in the mailbox"] * bool(left)
     filed = len(life.server.messages(CENTRE, FILED))
     faults += [f"{filed} mails filed, {life.sent} sent"] * (filed != life.sent)
-    published = x509.load_pem_x509_crl((centre.public / upkeep.CRL_FILE).read_bytes())
+    published = x509.load_der_x509_crl((centre.public / upkeep.CRL_FILE).read_bytes())
     listed = {f"{entry.serial_number:x}" for entry in published}
     faults += ["the published CRL does not list what was revoked or abandoned"] * (listed != {*given_up, *revoked})
     faults += [f"{len(given_up)} serial numbers abandoned"] * (len(given_up) not in abandoned)
