@@ -91,9 +91,9 @@ class Prepared:
     request: IssuanceRequest = field(repr=False)
     authority: Authority = field(repr=False)
     rehearsal: bytes = field(repr=False)
-    token: Token = field(repr=False, compare=False)
     partition: int = 0
     """The partition of the authority's CRL that will list it, should it be revoked; 0 for none."""
+    token: Token = field(default_factory=Token, kw_only=True, repr=False, compare=False)
 
     @property
     def profile(self) -> Profile:
@@ -265,7 +265,7 @@ def _linted(
 ) -> Prepared:
     _raise_for(lint_certificate(rehearsal, profile=request.profile, authority=authority, partition=partition))
     der = rehearsal.public_bytes(serialization.Encoding.DER)
-    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der, Token(), partition)
+    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der, partition)
 
 
 def _raise_for(found: tuple[str, ...]) -> None:

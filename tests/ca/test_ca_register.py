@@ -8,14 +8,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, insert, select
+from sqlalchemy import Connection, create_engine, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 
-from ca import register
+from ca import claims, register
 from ca.crl import Entry, Reason
 from ca.errors import CaError, CaErrorKind
-from ca.issue import new_serial
+from ca.issue import Prepared, new_serial
 from ca.profiles import Role
 from ca.register import CertificateState, CrlKind, Instant
 from support import authorities
@@ -470,3 +470,25 @@ def test_a_crl_with_a_bad_octet_is_never_stored(conn: Connection, data: st.DataO
     with pytest.raises(CaError) as raised:
         register.store_crl(conn, "issuing-1", spoilt)
     assert raised.value.kind is CaErrorKind.MISMATCH
+
+
+def test_a_token_is_claimed_once_within_its_lease_and_only_for_what_was_reserved(conn: Connection) -> None:
+    ready, other = prepared(), prepared()
+    reserve_one(conn, ready, case_id=1)
+
+    def refused(what: Prepared, at: datetime) -> None:
+        with pytest.raises(CaError) as raised:
+            claims.claim(conn, what, now=at)
+        assert raised.value.kind is CaErrorKind.CONFLICT
+
+    refused(other, NOW)
+    refused(replace(ready, tbs=other.tbs), NOW)
+    refused(ready, NOW + timedelta(days=1))
+    claims.claim(conn, ready, now=NOW)
+    refused(ready, NOW)
+    row = register.find(conn, ready.serial)
+    assert row is not None
+    assert row.claimed_at == NOW
+    for value in ("NULL", "'2026-07-01T03:00:01.000000Z'"):
+        with pytest.raises(IntegrityError, match="taken once"), conn.begin_nested():
+            conn.execute(text(f"UPDATE certificates SET claimed_at = {value}"))

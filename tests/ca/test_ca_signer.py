@@ -1,3 +1,4 @@
+import copy
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -266,3 +267,16 @@ def test_keys_of_other_kinds_have_no_kind() -> None:
     assert kind_of(generate_p521().public_key()) is None
     assert kind_of(ed25519.Ed25519PrivateKey.generate().public_key()) is None
     assert kind_of(b"key") is None
+
+
+def test_the_right_to_a_signature_is_neither_copied_nor_pickled_and_two_signers_share_it() -> None:
+    ready = prepared()
+    for way in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            way(ready.token)
+    assert repr(ready.token) == "<Token>"
+    signer().sign_certificate(ready)
+    assert repr(ready.token) == "<Token spent>"
+    with pytest.raises(CaError) as raised:
+        signer().sign_certificate(ready)
+    assert raised.value.kind is CaErrorKind.CONFLICT

@@ -28,6 +28,7 @@ NAMES = [
     "credential form-code-key",
     "database",
     "certificate authority",
+    "file opener",
     "mailbox",
     "intake",
     "mail server",
