@@ -1,15 +1,18 @@
 """An authority as everybody but its signer knows it: the certificate and the addresses it publishes at."""
 
+import posixpath
 from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.der import signed
 from ca.errors import UNREADABLE, CaError, CaErrorKind
-from ca.keys import KeyKind, PublicKey, kind_of, signature_algorithm
+from ca.keys import KeyKind, PublicKey, kind_of, signature_algorithm, signature_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,19 @@ class Authority:
     crl_url: str
     ca_url: str
     ocsp_url: str = ""
+
+    def crl_url_of(self, part: str) -> str:
+        """Where the CRL of a part of its certificates is published (`Scope.part`): `issuing.crl`, `issuing-p1.crl`."""
+        stem, suffix = posixpath.splitext(self.crl_url)
+        return f"{stem}-{part}{suffix}" if part else self.crl_url
+
+    def partition_extension(self, part: str) -> x509.IssuingDistributionPoint:
+        """What binds a partitioned CRL to the certificates that name its address (RFC 5280, 5.2.5; critical)."""
+        return x509.IssuingDistributionPoint([_url(self.crl_url_of(part))], None, False, False, None, False, False)  # noqa: FBT003
+
+    def freshest_extension(self) -> x509.FreshestCRL:
+        """What tells the readers of a full CRL where the delta CRLs are (RFC 5280, 5.2.6)."""
+        return x509.FreshestCRL([x509.DistributionPoint([_url(self.crl_url_of("delta"))], None, None, None)])
 
     @property
     def name(self) -> x509.Name:
@@ -83,6 +99,18 @@ class Authority:
             return False
         return valid and self._framed(crl.tbs_certlist_bytes, crl.signature) == crl.public_bytes(Encoding.DER)
 
+    def has_signed_digest(self, digest: bytes, signature: bytes) -> bool:
+        """Whether this authority signed something of that digest, by the hash that its key signs with."""
+        key, prehashed = self.public_key, Prehashed(signature_hash(self.key_kind))
+        try:
+            if isinstance(key, rsa.RSAPublicKey):
+                key.verify(signature, digest, padding.PKCS1v15(), prehashed)
+            else:
+                key.verify(signature, digest, ec.ECDSA(prehashed))
+        except InvalidSignature:
+            return False
+        return True
+
     def _framed(self, tbs: bytes, signature: bytes) -> bytes:
         # The signature does not cover the frame: a BIT STRING that claims unused bits verifies just as well here, and
         # other clients refuse it.
@@ -91,3 +119,7 @@ class Authority:
     def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """The AKI extension of everything it signs: the key identifier alone."""
         return x509.AuthorityKeyIdentifier(self.key_identifier, None, None)
+
+
+def _url(address: str) -> x509.UniformResourceIdentifier:
+    return x509.UniformResourceIdentifier(address)

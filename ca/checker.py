@@ -1,45 +1,47 @@
 """The second look: re-reads everything that was issued and published, and holds it against the register.
 
-It asks the bytes, not the code that made them: every certificate is parsed, linted and verified again, the newest CRL
-is compared with the register entry by entry. Pure reading; it repairs nothing (SPEC 3, after Boulder's cert-checker).
+It asks the bytes, not the code that made them: every certificate is parsed, linted and verified again, the newest CRLs
+are compared with the register entry by entry. Pure reading; it repairs nothing (SPEC 3, after Boulder's cert-checker).
 Weak: it sees what the register holds. A certificate that was signed and never recorded is seen only as an abandoned
-serial number; whether the published file equals the newest CRL is for whoever publishes.
+serial number; whether the published files equal the newest CRLs is for whoever publishes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from operator import attrgetter
 
 from cryptography import x509
 from sqlalchemy import Connection
 
 from ca import register
 from ca.authority import Authority
-from ca.crl import Entry, Reason, entry_of, number_of
+from ca.crl_checker import Revoked, check_crls, freed_of, revoked_of
 from ca.errors import UNREADABLE
-from ca.lint import lint_certificate, lint_crl
+from ca.foreign import foreign_faults
+from ca.lint import lint_certificate
 from ca.profiles import Profile, Role, load_profiles
-from ca.rows import CertificateRow, CertificateState, CrlRow, serial_text
+from ca.rows import ON_CRL, CertificateRow, CertificateState, CrlRow, serial_text
 
 _SECOND = timedelta(seconds=1)
 # How long a revocation may wait for its CRL, and an ended lease for being abandoned: a round of the service and room
 # to spare. SPEC 3 wants a CRL published at once.
 GRACE = timedelta(minutes=10)
 
-_ON_CRL = (CertificateState.REVOKED, CertificateState.ABANDONED)
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that does not agree. `code` is a machine code, with the lint's own code after a colon where it found
-    the fault; `serial` names the certificate, or is empty where the authority or its CRL is meant."""
+    the fault; `serial` names the certificate, or is empty where the authority or its CRL is meant; `part` the CRL,
+    where it is not the full one."""
 
     code: str
     serial: str = ""
+    part: str = ""
 
     def __str__(self) -> str:
-        return f"{self.code} ({self.serial})" if self.serial else self.code
+        about = ", ".join(each for each in (self.part, self.serial) if each)
+        return f"{self.code} ({about})" if about else self.code
 
 
 def check(
@@ -49,20 +51,27 @@ def check(
     now: datetime,
     profiles: Mapping[str, Profile] | None = None,
     grace: timedelta = GRACE,
+    published: Callable[[CrlRow], bytes | None] = attrgetter("der"),
 ) -> tuple[Fault, ...]:
     """Everything about one authority that is not in order; empty when all is well.
 
-    The authority's own certificate, every certificate of it in the register, the newest full CRL, the sequence of CRL
-    numbers. Costs about a millisecond for each certificate. Raises CaError(not_found) for an unknown authority.
+    The authority's own certificate, every certificate of it in the register, the newest CRL of each scope, the sequence
+    of CRL numbers. `published` gives the DER of a CRL that the register keeps only the digest of, or None. Costs about
+    a millisecond for each certificate. Raises CaError(not_found) for an unknown authority.
     """
     profiles = load_profiles() if profiles is None else profiles
     faults = list(_authority(conn, authority, now, profiles))
-    listable: dict[int, CertificateRow] = {}
+    revoked: dict[int, Revoked] = {}
+    freed: dict[int, Revoked] = {}
     for row in register.every(conn, authority.id):
         faults += [Fault(code, row.serial) for code in _certificate(row, authority, now, profiles, grace)]
-        if row.state in _ON_CRL:
-            listable[int(row.serial, 16)] = row
-    faults += _crls(conn, authority, now, listable, grace)
+        if row.state in ON_CRL:
+            revoked[int(row.serial, 16)] = told = revoked_of(row)
+            if row.crl_entry != told.encoded:
+                faults.append(Fault("entry_differs", row.serial))
+        elif row.unheld_at is not None:
+            freed[int(row.serial, 16)] = freed_of(row)
+    faults += [Fault(*found) for found in check_crls(conn, authority, now, grace, published, revoked, freed)]
     return tuple(faults)
 
 
@@ -76,6 +85,11 @@ def _authority(
     issuer = next((one for one in register.every_authority(conn) if one.name == authority.certificate.issuer), None)
     if issuer is None:
         yield Fault("authority_issuer_unknown")
+        return
+    if register.is_imported(conn, authority.id):
+        # Made by another program; what it may not be is looked at again, its taste was looked at when it came.
+        for code in foreign_faults(authority.certificate, issuer.certificate) if issuer != authority else ():
+            yield Fault(f"authority_foreign:{code}")
         return
     role = Role.ROOT if issuer.name == authority.name else Role.ISSUING
     # The kind of its key was chosen when the authority was established; the rest is the profile's.
@@ -107,7 +121,9 @@ def _certificate(
     if row.profile not in profiles:
         yield "profile_unknown"
         return
-    for code in lint_certificate(certificate, profile=profiles[row.profile], authority=authority):
+    for code in lint_certificate(
+        certificate, profile=profiles[row.profile], authority=authority, partition=row.crl_partition
+    ):
         yield f"lint:{code}"
 
 
@@ -132,65 +148,3 @@ def _mail_addresses(certificate: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     return names.get_values_for_type(x509.RFC822Name)
-
-
-def _crls(
-    conn: Connection, authority: Authority, now: datetime, listable: Mapping[int, CertificateRow], grace: timedelta
-) -> Iterator[Fault]:
-    history = register.crl_history(conn, authority.id)
-    for (number, this_update), (next_number, next_this_update) in pairwise(history):
-        if next_number <= number or next_this_update < this_update:
-            yield Fault("crl_sequence")
-    newest = register.latest_crl(conn, authority.id)
-    if newest is None:
-        yield Fault("crl_none")
-        return
-    if not newest.this_update <= now < newest.next_update:
-        yield Fault("crl_not_fresh")
-    try:
-        crl = x509.load_der_x509_crl(newest.der)
-        entries = {entry.serial: entry for entry in map(entry_of, crl)}
-        told = (number_of(crl), crl.last_update_utc, crl.next_update_utc)
-    except UNREADABLE:
-        yield Fault("crl_undecodable")
-        return
-    if told != (newest.number, newest.this_update, newest.next_update):
-        yield Fault("crl_differs")
-    if not authority.has_signed(crl):
-        yield Fault("crl_signature")
-    for code in lint_crl(crl, authority=authority):
-        yield Fault(f"crl_lint:{code}")
-    yield from _entries(entries, listable, newest, now, grace)
-
-
-def _entries(
-    entries: Mapping[int, Entry],
-    listable: Mapping[int, CertificateRow],
-    newest: CrlRow,
-    now: datetime,
-    grace: timedelta,
-) -> Iterator[Fault]:
-    """Every revoked row is on the CRL with its date and reason, and nothing else is on it."""
-    for serial in entries.keys() - listable.keys():
-        # Not by `serial_text`: what stands on a spoilt CRL need not be a serial number.
-        yield Fault("crl_lists_unrevoked", f"{serial:x}")
-    for serial, row in listable.items():
-        wanted = _entry(row)
-        if serial in entries:
-            if entries[serial] != wanted:
-                yield Fault("crl_entry_differs", row.serial)
-        elif wanted.revoked_at <= newest.this_update:
-            # Gone for good only after its time on the CRL past expiry (RFC 5280, 3.3; see register.store_crl).
-            if row.listed_until is None or row.listed_until > newest.this_update:
-                yield Fault("crl_lacks_revoked", row.serial)
-        elif wanted.revoked_at + grace < now:
-            yield Fault("crl_behind", row.serial)
-
-
-def _entry(row: CertificateRow) -> Entry:
-    """What a CRL says of this row: whole seconds. The table's CHECK gives every revoked row date and reason."""
-    assert row.revoked_at is not None  # noqa: S101
-    invalidity = None if row.invalidity_date is None else row.invalidity_date.replace(microsecond=0)
-    return Entry(
-        int(row.serial, 16), row.revoked_at.replace(microsecond=0), row.reason or Reason.UNSPECIFIED, invalidity
-    )

@@ -16,7 +16,7 @@ from ca.issue import Authority, IssuanceRequest, new_serial, prepare, prepare_ro
 from ca.keys import KeyKind
 from ca.names import AuthorityName
 from ca.profiles import Profile, load_profiles
-from ca.signer import COST, CaKey, FileSigner, make_ca_key, seal_key
+from ca.signer import COST, CaKey, FileSigner, Signer, make_ca_key, seal_key
 
 ROOT_ID = "root"
 # Numbered, so that the next one after a rollover has a name of the same kind.
@@ -90,16 +90,18 @@ def establish(
     issuing_key: KeyKind = KeyKind.RSA_3072,
     root_crl_validity: timedelta = ROOT_CRL_VALIDITY,
     cost: int = COST,
+    token_key: CaKey | None = None,
 ) -> Hierarchy:
     """Make a root and an issuing authority, both valid from `now` (to the second).
 
     `passphrase` seals the issuing key, `root_passphrase` (by default the same) the root's; `cost` as in `seal_key`.
+    `token_key` is the issuing authority's key where it lies in a token: then none is made and none sealed.
     Raises CaError(subject_invalid) for names that cannot stand in a certificate.
     """
-    profiles = load_profiles()
-    root_ca_key, issuing_ca_key = make_ca_key(root_key), make_ca_key(issuing_key)
+    root_ca_key = make_ca_key(root_key)
+    issuing_ca_key = make_ca_key(issuing_key) if token_key is None else token_key
 
-    root_profile = replace(profiles["root"], key=root_key)
+    root_profile = replace(load_profiles()["root"], key=root_key)
     request = _request(AuthorityName(names.organization, names.root), root_ca_key, root_profile, now)
     serial = new_serial(random_bytes)
     prepared = prepare_root(request, ROOT_ID, urls.root_crl, urls.root_certificate, serial)
@@ -107,11 +109,9 @@ def establish(
     root = replace(prepared.authority, certificate=x509.load_der_x509_certificate(root_der))
     root_signer = FileSigner(root, root_ca_key)
 
-    issuing_profile = replace(profiles["issuing"], key=issuing_key)
-    request = _request(AuthorityName(names.organization, names.issuing), issuing_ca_key, issuing_profile, now)
-    issuing_der = root_signer.sign_certificate(prepare(request, root, new_serial(random_bytes)))
-    certificate = x509.load_der_x509_certificate(issuing_der)
-    issuing = Authority(ISSUING_ID, certificate, urls.issuing_crl, urls.issuing_certificate, urls.ocsp)
+    place = Place(ISSUING_ID, urls.issuing_crl, urls.issuing_certificate, urls.ocsp)
+    name = AuthorityName(names.organization, names.issuing)
+    issuing = certify(root_signer, issuing_ca_key, name, place, start=now, random_bytes=random_bytes)
 
     return Hierarchy(
         root=root,
@@ -119,9 +119,44 @@ def establish(
         root_key=seal_key(
             root_ca_key, passphrase if root_passphrase is None else root_passphrase, random_bytes, cost=cost
         ),
-        issuing_key=seal_key(issuing_ca_key, passphrase, random_bytes, cost=cost),
+        issuing_key=b"" if token_key else seal_key(issuing_ca_key, passphrase, random_bytes, cost=cost),
         root_crl=root_signer.sign_crl(plan(root, 1, (), now, now + root_crl_validity)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an issuing authority is called in the register, and where it publishes; as in `Authority`."""
+
+    id: str
+    crl_url: str
+    ca_url: str
+    ocsp_url: str = ""
+
+
+def certify(
+    root: Signer,
+    key: CaKey,
+    name: AuthorityName,
+    place: Place,
+    *,
+    start: datetime,
+    random_bytes: Callable[[int], bytes],
+) -> Authority:
+    """An issuing authority below a root, valid from `start` (to the second), at most as long as the root.
+
+    Raises CaError: subject_invalid, lint_failed, key_unavailable.
+    """
+    profile = replace(load_profiles()["issuing"], key=key.kind)
+    request = _request(name, key, profile, start)
+    request = replace(request, not_after=min(request.not_after, root.authority.not_after))
+    der = root.sign_certificate(prepare(request, root.authority, new_serial(random_bytes)))
+    return Authority(place.id, x509.load_der_x509_certificate(der), place.crl_url, place.ca_url, place.ocsp_url)
+
+
+def number_of(authority_id: str) -> int:
+    """Which of the issuing authorities an id names, from 1 on; 0 for the root."""
+    return 0 if authority_id == ROOT_ID else int(authority_id.rpartition("-")[2])
 
 
 def _request(name: AuthorityName, key: CaKey, profile: Profile, now: datetime) -> IssuanceRequest:

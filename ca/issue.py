@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca.authority import Authority
+from ca.crl_scope import partition_part
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.keys import PublicKey, kind_of, rehearsal_key, signature_hash
 from ca.lint import lint_certificate
-from ca.names import AuthorityName, Subject, alternative_name, distinguished_name, problems
+from ca.names import AuthorityName, ServerName, Subject, alternative_name, distinguished_name, problems
 from ca.profiles import Profile, Role
 
 __all__ = [
@@ -43,9 +44,10 @@ SERIAL_BITS = 159
 @dataclass(frozen=True, slots=True)
 class IssuanceRequest:
     """What a certificate shall say. `not_before` and `not_after` are aware, whole seconds, both valid: take them from
-    `Profile.period`. `subject` is a Subject for a subscriber, an AuthorityName for an authority or its responder."""
+    `Profile.period`. `subject` is a Subject for a subscriber, a ServerName for a server, an AuthorityName for an
+    authority or its responder."""
 
-    subject: Subject | AuthorityName
+    subject: Subject | AuthorityName | ServerName
     public_key: PublicKey
     profile: Profile
     not_before: datetime
@@ -89,6 +91,8 @@ class Prepared:
     request: IssuanceRequest = field(repr=False)
     authority: Authority = field(repr=False)
     rehearsal: bytes = field(repr=False)
+    partition: int = 0
+    """The partition of the authority's CRL that will list it, should it be revoked; 0 for none."""
     token: Token = field(default_factory=Token, kw_only=True, repr=False, compare=False)
 
     @property
@@ -111,8 +115,9 @@ def new_serial(random_bytes: Callable[[int], bytes]) -> int:
     raise ValueError("the source of randomness yields no serial number")
 
 
-def prepare(request: IssuanceRequest, authority: Authority, serial: int) -> Prepared:
-    """Build what the authority shall sign, under a throw-away key, and lint it.
+def prepare(request: IssuanceRequest, authority: Authority, serial: int, *, partition: int = 0) -> Prepared:
+    """Build what the authority shall sign, under a throw-away key, and lint it. Its CRL distribution point is that of
+    the `partition` (`crl_scope.partition_of`).
 
     Raises CaError(subject_invalid) where the data cannot stand in a certificate, CaError(lint_failed) where the
     result breaks its profile. Reserves nothing and touches no key of the authority.
@@ -120,8 +125,8 @@ def prepare(request: IssuanceRequest, authority: Authority, serial: int) -> Prep
     _refuse_unfit(request)
     if request.profile.role is Role.ROOT:
         raise CaError(CaErrorKind.LINT_FAILED, "a root is not issued by an authority", problems=["role"])
-    rehearsal = _rehearse(request, authority.name, authority.authority_key_identifier(), authority, serial)
-    return _linted(rehearsal, request, authority, serial)
+    rehearsal = _rehearse(request, authority.name, authority.authority_key_identifier(), authority, serial, partition)
+    return _linted(rehearsal, request, authority, serial, partition)
 
 
 def prepare_root(request: IssuanceRequest, authority_id: str, crl_url: str, ca_url: str, serial: int) -> Prepared:
@@ -151,7 +156,7 @@ def examine(prepared: Prepared, authority: Authority) -> None:
     )
     if not agree:
         raise CaError(CaErrorKind.MISMATCH, "the prepared certificate is not what this authority was asked to sign")
-    _raise_for(lint_certificate(rehearsal, profile=prepared.profile, authority=authority))
+    _raise_for(lint_certificate(rehearsal, profile=prepared.profile, authority=authority, partition=prepared.partition))
 
 
 def compare(prepared: Prepared, certificate_der: bytes) -> None:
@@ -174,7 +179,8 @@ def compare(prepared: Prepared, certificate_der: bytes) -> None:
 
 def _refuse_unfit(request: IssuanceRequest) -> None:
     found = list(problems(request.subject))
-    if isinstance(request.subject, Subject) is not (request.profile.role is Role.SUBSCRIBER):
+    shape = {Role.SUBSCRIBER: Subject, Role.SERVER: ServerName}.get(request.profile.role, AuthorityName)
+    if not isinstance(request.subject, shape):
         found.append("subject_for_another_role")
     if found:
         raise CaError(CaErrorKind.SUBJECT_INVALID, "the data cannot stand in a certificate", problems=found)
@@ -194,6 +200,7 @@ def _rehearse(
     issuer_key: x509.AuthorityKeyIdentifier,
     authority: Authority | None,
     serial: int,
+    partition: int = 0,
 ) -> x509.Certificate:
     """The whole certificate, signed by nobody. `authority` is None for a root, which points to no issuer."""
     profile = request.profile
@@ -215,14 +222,16 @@ def _rehearse(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(request.public_key), critical=False)
         .add_extension(issuer_key, critical=False)
     )
-    for extension in _optional_extensions(request, authority):
+    for extension in _optional_extensions(request, authority, partition):
         builder = builder.add_extension(extension, critical=False)
     kind = kind_of(request.public_key) if authority is None else authority.key_kind
     assert kind is not None  # noqa: S101 — _refuse_unfit has compared it with the profile's kind
     return builder.sign(rehearsal_key(kind), signature_hash(kind))
 
 
-def _optional_extensions(request: IssuanceRequest, authority: Authority | None) -> list[x509.ExtensionType]:
+def _optional_extensions(
+    request: IssuanceRequest, authority: Authority | None, partition: int
+) -> list[x509.ExtensionType]:
     profile = request.profile
     extensions: list[x509.ExtensionType] = []
     if profile.extended_key_usage:
@@ -231,12 +240,13 @@ def _optional_extensions(request: IssuanceRequest, authority: Authority | None) 
         extensions.append(
             x509.CertificatePolicies([x509.PolicyInformation(oid, None) for oid in profile.policy_oids()])
         )
-    if isinstance(request.subject, Subject):
+    if isinstance(request.subject, Subject | ServerName):
         extensions.append(alternative_name(request.subject))
     if profile.role is Role.RESPONDER:
         extensions.append(x509.OCSPNoCheck())
     elif authority is not None:
-        point = x509.DistributionPoint([x509.UniformResourceIdentifier(authority.crl_url)], None, None, None)
+        address = authority.crl_url_of(partition_part(partition))
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(address)], None, None, None)
         extensions += [x509.CRLDistributionPoints([point]), _information_access(authority)]
     return extensions
 
@@ -250,10 +260,12 @@ def _information_access(authority: Authority) -> x509.AuthorityInformationAccess
     )
 
 
-def _linted(rehearsal: x509.Certificate, request: IssuanceRequest, authority: Authority, serial: int) -> Prepared:
-    _raise_for(lint_certificate(rehearsal, profile=request.profile, authority=authority))
+def _linted(
+    rehearsal: x509.Certificate, request: IssuanceRequest, authority: Authority, serial: int, partition: int = 0
+) -> Prepared:
+    _raise_for(lint_certificate(rehearsal, profile=request.profile, authority=authority, partition=partition))
     der = rehearsal.public_bytes(serialization.Encoding.DER)
-    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der)
+    return Prepared(serial, rehearsal.tbs_certificate_bytes, request, authority, der, partition)
 
 
 def _raise_for(found: tuple[str, ...]) -> None:

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
 from ca.authority import Authority
+from ca.crl_scope import FULL, CrlKind, Scope, partition_part
 from ca.errors import UNREADABLE
 from ca.keys import RSA_EXPONENT, kind_of, signature_hash
-from ca.names import COUNTRY, AuthorityName, Subject, distinguished_name, problems
+from ca.names import COUNTRY, AuthorityName, ServerName, Subject, distinguished_name, problems
 from ca.profiles import Profile, Role
 
 # At least 64 bits from a CSPRNG (CA/Browser Forum, S/MIME BR 7.1.2.3); ours have 159, so a serial number below
@@ -28,11 +29,14 @@ _SUBSCRIBER_SHAPE = [*_AUTHORITY_SHAPE, NameOID.SERIAL_NUMBER]
 _Expected = tuple[bool, Callable[[x509.ExtensionType], bool]]
 
 
-def lint_certificate(certificate: x509.Certificate, *, profile: Profile, authority: Authority) -> tuple[str, ...]:
+def lint_certificate(
+    certificate: x509.Certificate, *, profile: Profile, authority: Authority, partition: int = 0
+) -> tuple[str, ...]:
     """Every breach of the profile, as codes; empty for a certificate that may be signed.
 
-    `authority` is the issuer (for a root: the root itself). The signature is not verified: a rehearsal has none worth
-    verifying. A certificate that cannot be decoded yields `undecodable`.
+    `authority` is the issuer (for a root: the root itself); `partition` the part of its CRL that would list the
+    certificate. The signature is not verified: a rehearsal has none worth verifying. A certificate that cannot be
+    decoded yields `undecodable`.
     """
     try:
         return (
@@ -40,7 +44,7 @@ def lint_certificate(certificate: x509.Certificate, *, profile: Profile, authori
             *_subject(certificate, profile),
             *_validity(certificate, profile, authority),
             *_key(certificate, profile, authority),
-            *_extensions(certificate, profile, authority),
+            *_extensions(certificate, profile, authority, partition),
         )
     except UNREADABLE:
         return ("undecodable",)
@@ -80,8 +84,13 @@ def _subject(certificate: x509.Certificate, profile: Profile) -> Iterator[str]:
     country, organization, common_name, *rest = (str(attribute.value) for attribute in attributes)
     if country != COUNTRY:
         yield "country"
-    subject: Subject | AuthorityName
-    if rest:
+    subject: Subject | AuthorityName | ServerName
+    if profile.role is Role.SERVER:
+        subject = ServerName(organization, _host_names(certificate))
+        if subject.common_name != common_name:
+            yield "common_name_not_host"
+            return
+    elif rest:
         subject = Subject(organization, common_name, rest[0], _mail_address(certificate))
     else:
         subject = AuthorityName(organization, common_name)
@@ -93,6 +102,14 @@ def _subject(certificate: x509.Certificate, profile: Profile) -> Iterator[str]:
         return
     if certificate.subject.public_bytes() != distinguished_name(subject).public_bytes():
         yield "subject_encoding"
+
+
+def _host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(names.get_values_for_type(x509.DNSName))
 
 
 def _mail_address(certificate: x509.Certificate) -> str:
@@ -124,9 +141,9 @@ def _key(certificate: x509.Certificate, profile: Profile, authority: Authority) 
         yield "key_is_issuers"
 
 
-def _extensions(certificate: x509.Certificate, profile: Profile, authority: Authority) -> Iterator[str]:
+def _extensions(certificate: x509.Certificate, profile: Profile, authority: Authority, partition: int) -> Iterator[str]:
     """Each extension of the profile is there, with its value and criticality, and no other is."""
-    expected = _expected(certificate, profile, authority)
+    expected = _expected(certificate, profile, authority, partition)
     found = {extension.oid: extension for extension in certificate.extensions}
     for oid, (critical, fits) in expected.items():
         name = _NAMES[oid]
@@ -156,7 +173,7 @@ _NAMES = {
 
 
 def _expected(
-    certificate: x509.Certificate, profile: Profile, authority: Authority
+    certificate: x509.Certificate, profile: Profile, authority: Authority, partition: int
 ) -> dict[x509.ObjectIdentifier, _Expected]:
     """For each extension of the profile: whether it is critical, and the judge of its value (RFC 5280, 4.2.1)."""
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
@@ -174,11 +191,14 @@ def _expected(
         expected[ExtensionOID.CERTIFICATE_POLICIES] = (False, lambda value: _policies_fit(value, profile))
     if profile.role is Role.SUBSCRIBER:
         expected[ExtensionOID.SUBJECT_ALTERNATIVE_NAME] = (False, _is_one_mail_address)
+    if profile.role is Role.SERVER:
+        expected[ExtensionOID.SUBJECT_ALTERNATIVE_NAME] = (False, _is_host_names)
     if profile.role is Role.RESPONDER:
         # Of its revocation nobody asks, so it must not say where one could (RFC 6960, 4.2.2.2.1).
         expected[ExtensionOID.OCSP_NO_CHECK] = (False, x509.OCSPNoCheck().__eq__)
     elif profile.role is not Role.ROOT:
-        expected[ExtensionOID.CRL_DISTRIBUTION_POINTS] = (False, lambda value: _points_fit(value, authority))
+        point = authority.crl_url_of(partition_part(partition))
+        expected[ExtensionOID.CRL_DISTRIBUTION_POINTS] = (False, lambda value: _points_fit(value, point))
         expected[ExtensionOID.AUTHORITY_INFORMATION_ACCESS] = (False, lambda value: _access_fits(value, authority))
     return expected
 
@@ -189,19 +209,23 @@ def _policies_fit(value: x509.ExtensionType, profile: Profile) -> bool:
     ] == [(oid, None) for oid in profile.policy_oids()]
 
 
+def _is_host_names(value: x509.ExtensionType) -> bool:
+    return isinstance(value, x509.SubjectAlternativeName) and {type(name) for name in value} == {x509.DNSName}
+
+
 def _is_one_mail_address(value: x509.ExtensionType) -> bool:
     return isinstance(value, x509.SubjectAlternativeName) and [type(name) for name in value] == [x509.RFC822Name]
 
 
-def _points_fit(value: x509.ExtensionType, authority: Authority) -> bool:
+def _points_fit(value: x509.ExtensionType, address: str) -> bool:
     """One point with one address, for all reasons, the CRL issued by the authority itself (RFC 5280, 4.2.1.13)."""
     if not isinstance(value, x509.CRLDistributionPoints) or len(list(value)) != 1:
         return False
     point = value[0]
     names = [] if point.full_name is None else list(point.full_name)
     return (
-        names == [x509.UniformResourceIdentifier(authority.crl_url)]
-        and authority.crl_url.startswith("http://")
+        names == [x509.UniformResourceIdentifier(address)]
+        and address.startswith("http://")
         and point.reasons is None
         and point.crl_issuer is None
     )
@@ -217,28 +241,26 @@ def _access_fits(value: x509.ExtensionType, authority: Authority) -> bool:
     return len(list(value)) == len(found) and found == wanted and authority.ca_url.startswith("http://")
 
 
-# RFC 5280, 5.3.1: unspecified is expressed by leaving the reason out, removeFromCRL belongs to delta CRLs, and a hold
-# is a thing that this service has no event for.
-_REASONS_NEVER = frozenset(
-    {x509.ReasonFlags.unspecified, x509.ReasonFlags.remove_from_crl, x509.ReasonFlags.certificate_hold}
-)
-_CRL_EXTENSIONS = frozenset({ExtensionOID.AUTHORITY_KEY_IDENTIFIER, ExtensionOID.CRL_NUMBER})
+# RFC 5280, 5.3.1: unspecified is expressed by leaving the reason out; removeFromCRL belongs to delta CRLs.
+_REASONS_NEVER = frozenset({x509.ReasonFlags.unspecified})
+_REASONS_OF_DELTAS = frozenset({x509.ReasonFlags.remove_from_crl})
 _ENTRY_EXTENSIONS = frozenset({x509.CRLReason.oid, x509.InvalidityDate.oid})
 
 
-def lint_crl(crl: x509.CertificateRevocationList, *, authority: Authority) -> tuple[str, ...]:
-    """Every breach of RFC 5280 section 5 and of our own rules for a full CRL, as codes, each once.
+def lint_crl(crl: x509.CertificateRevocationList, *, authority: Authority, scope: Scope = FULL) -> tuple[str, ...]:
+    """Every breach of RFC 5280 section 5 and of our own rules for a CRL of that scope, as codes, each once.
 
-    Like `lint_certificate` it does not verify the signature. Reads every entry: about 10 microseconds each.
+    Like `lint_certificate` it does not verify the signature. Reads every entry: about 10 microseconds each. Whether a
+    full CRL points to delta CRLs is for its maker to choose; where it does, it must do it rightly.
     """
     try:
-        found = [*_crl_head(crl, authority), *_crl_entries(crl)]
+        found = [*_crl_head(crl, authority, scope), *_crl_entries(crl, scope)]
     except UNREADABLE:
         return ("undecodable",)
     return tuple(dict.fromkeys(found))
 
 
-def _crl_head(crl: x509.CertificateRevocationList, authority: Authority) -> Iterator[str]:
+def _crl_head(crl: x509.CertificateRevocationList, authority: Authority, scope: Scope) -> Iterator[str]:
     if crl.issuer.public_bytes() != authority.name.public_bytes():
         yield "issuer"
     if not _signature_fits(crl, authority):
@@ -248,23 +270,59 @@ def _crl_head(crl: x509.CertificateRevocationList, authority: Authority) -> Iter
         yield "next_update_missing"
     elif crl.next_update_utc <= crl.last_update_utc:
         yield "update_order"
+    yield from _crl_extensions(crl, authority, scope)
+
+
+def _crl_extensions(crl: x509.CertificateRevocationList, authority: Authority, scope: Scope) -> Iterator[str]:
     found = {extension.oid: extension for extension in crl.extensions}
-    for oid in _CRL_EXTENSIONS - found.keys():
-        yield "crl_number_missing" if oid == ExtensionOID.CRL_NUMBER else "authority_key_identifier_missing"
-    if found.keys() - _CRL_EXTENSIONS:
+    expected = _crl_expected(authority, scope)
+    for oid, (name, critical, value) in expected.items():
+        if oid not in found:
+            if oid != ExtensionOID.FRESHEST_CRL or scope.fresh:
+                yield f"{name}_missing"
+            continue
+        if found[oid].critical is not critical:
+            yield "extension_critical"
+        if value is not None and found[oid].value != value:
+            yield f"{name}_wrong"
+    if found.keys() - expected.keys():
         yield "extension_unexpected"
-    if any(extension.critical for extension in found.values()):
-        yield "extension_critical"
-    for extension in found.values():
-        value = extension.value
-        # RFC 5280, 5.2.3: at most 20 octets.
-        if isinstance(value, x509.CRLNumber) and not 1 <= value.crl_number < 1 << 159:
+    number = found.get(ExtensionOID.CRL_NUMBER)
+    # RFC 5280, 5.2.3: at most 20 octets.
+    if number is not None and isinstance(number.value, x509.CRLNumber):
+        if not 1 <= number.value.crl_number < 1 << 159:
             yield "crl_number_range"
-        if isinstance(value, x509.AuthorityKeyIdentifier) and value != authority.authority_key_identifier():
-            yield "authority_key_identifier_wrong"
+        # 5.2.4: a delta CRL is newer than its base.
+        elif scope.base >= number.value.crl_number:
+            yield "delta_indicator_range"
 
 
-def _crl_entries(crl: x509.CertificateRevocationList) -> Iterator[str]:
+def _crl_expected(
+    authority: Authority, scope: Scope
+) -> dict[x509.ObjectIdentifier, tuple[str, bool, x509.ExtensionType | None]]:
+    """The extensions of a scope: name, whether critical, and the value where there is but one."""
+    expected: dict[x509.ObjectIdentifier, tuple[str, bool, x509.ExtensionType | None]] = {
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER: (
+            "authority_key_identifier",
+            False,
+            authority.authority_key_identifier(),
+        ),
+        ExtensionOID.CRL_NUMBER: ("crl_number", False, None),
+    }
+    if scope.kind is CrlKind.DELTA:
+        value: x509.ExtensionType = x509.DeltaCRLIndicator(scope.base)
+        expected[ExtensionOID.DELTA_CRL_INDICATOR] = ("delta_indicator", True, value)
+    elif scope.kind is CrlKind.PARTITION:
+        value = authority.partition_extension(scope.part)
+        expected[ExtensionOID.ISSUING_DISTRIBUTION_POINT] = ("issuing_distribution_point", True, value)
+    else:
+        # 5.2.6: never in a delta CRL; in a partitioned one it would promise deltas of that partition.
+        expected[ExtensionOID.FRESHEST_CRL] = ("freshest_crl", False, authority.freshest_extension())
+    return expected
+
+
+def _crl_entries(crl: x509.CertificateRevocationList, scope: Scope) -> Iterator[str]:
+    never = _REASONS_NEVER if scope.kind is CrlKind.DELTA else _REASONS_NEVER | _REASONS_OF_DELTAS
     seen: set[int] = set()
     this_update = crl.last_update_utc
     for entry in crl:
@@ -280,7 +338,7 @@ def _crl_entries(crl: x509.CertificateRevocationList) -> Iterator[str]:
             if extension.critical:
                 yield "entry_extension_critical"
             value = extension.value
-            if isinstance(value, x509.CRLReason) and value.reason in _REASONS_NEVER:
+            if isinstance(value, x509.CRLReason) and value.reason in never:
                 yield "reason"
             if isinstance(value, x509.InvalidityDate) and value.invalidity_date_utc > entry.revocation_date_utc:
                 yield "invalidity_after_revocation"

@@ -27,6 +27,7 @@ _PLACEHOLDERS = frozenset({"NA", "N/A"})
 # RFC 5321 section 4.1.2, without the quoted form: no mail system of our subscribers needs it.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL.replace('A-Z', '')}\.)+(?!\d+\Z){_LABEL.replace('A-Z', '')}")
 _MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
 
 
@@ -53,7 +54,21 @@ class AuthorityName:
     common_name: str
 
 
-def problems(subject: Subject | AuthorityName) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """A server of the centre as its certificate names it: the organization, and its host names, the first of which is
+    the common name too."""
+
+    organization: str
+    hosts: tuple[str, ...]
+
+    @property
+    def common_name(self) -> str:
+        """The first host name; empty where there is none, which `problems` refuses."""
+        return self.hosts[0] if self.hosts else ""
+
+
+def problems(subject: Subject | AuthorityName | ServerName) -> tuple[str, ...]:
     """Everything that keeps these data out of a certificate, as codes `<field>_<what>`; empty when they are fit.
 
     The fields are organization, common_name, subscriber_id and email. What: empty, too_long, characters (something
@@ -63,10 +78,13 @@ def problems(subject: Subject | AuthorityName) -> tuple[str, ...]:
     found = [*_name("organization", subject.organization), *_name("common_name", subject.common_name)]
     if isinstance(subject, Subject):
         found += [*_subscriber_id(subject.subscriber_id), *_mail_address(subject.email)]
+    if isinstance(subject, ServerName):
+        # RFC 5280, 4.2.1.6: preferred name syntax; RFC 1035: 253 characters. No wildcard: the portal is one server.
+        found += ["host_malformed" for host in subject.hosts if len(host) > 253 or not _HOST.fullmatch(host)][:1]
     return tuple(found)
 
 
-def distinguished_name(subject: Subject | AuthorityName) -> x509.Name:
+def distinguished_name(subject: Subject | AuthorityName | ServerName) -> x509.Name:
     """The subject DN: C, O, CN and, for a subscriber, serialNumber; one attribute in each RDN.
 
     The country is a PrintableString, `JP` in capitals (RFC 5280 appendix A.1 and ISO 3166), the id is a
@@ -85,8 +103,11 @@ def distinguished_name(subject: Subject | AuthorityName) -> x509.Name:
     return x509.Name(attributes)
 
 
-def alternative_name(subject: Subject) -> x509.SubjectAlternativeName:
-    """The SAN of a subscriber: the mail address as its one rfc822Name (RFC 5280, 4.2.1.6), as it was registered."""
+def alternative_name(subject: Subject | ServerName) -> x509.SubjectAlternativeName:
+    """The SAN (RFC 5280, 4.2.1.6): of a subscriber the mail address as its one rfc822Name, as it was registered; of a
+    server its host names, which clients compare with and not with the common name (RFC 9525)."""
+    if isinstance(subject, ServerName):
+        return x509.SubjectAlternativeName([x509.DNSName(host) for host in subject.hosts])
     return x509.SubjectAlternativeName([x509.RFC822Name(subject.email)])
 
 

@@ -15,6 +15,7 @@ from ca.keys import KeyKind
 
 _EXTENDED_KEY_USAGES = {
     "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH,
+    "server_auth": ExtendedKeyUsageOID.SERVER_AUTH,
     "email_protection": ExtendedKeyUsageOID.EMAIL_PROTECTION,
     "ocsp_signing": ExtendedKeyUsageOID.OCSP_SIGNING,
 }
@@ -31,6 +32,8 @@ class Role(StrEnum):
     SUBSCRIBER = "subscriber"
     RESPONDER = "responder"
     """Signs OCSP answers in the name of the authority that issued it (RFC 6960, 4.2.2.2)."""
+    SERVER = "server"
+    """A server of the centre's own, such as the portal: known by its host names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ def _check(profile: Profile, raw: Mapping[str, Any]) -> None:
         raise ValueError("an elliptic curve key has no key_encipherment")
     if profile.role is Role.SUBSCRIBER and not profile.extended_key_usage:
         raise ValueError("a subscriber's certificate names its purpose in extended_key_usage")
+    if (profile.role is Role.SERVER) != ("server_auth" in profile.extended_key_usage):
+        raise ValueError("server_auth is for servers, and they have it")
     # RFC 6960, 4.2.2.2: whoever holds this purpose may declare any certificate of the authority good.
     if (profile.role is Role.RESPONDER) != ("ocsp_signing" in profile.extended_key_usage):
         raise ValueError("ocsp_signing is for responders, and they have it")

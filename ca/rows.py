@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select
 
-from ca.crl import Reason
+from ca.crl_entry import Reason
+from ca.crl_scope import CrlKind, Scope
 
 
 class CertificateState(StrEnum):
@@ -18,13 +19,12 @@ class CertificateState(StrEnum):
     ISSUED = "issued"
     REVOKED = "revoked"
     ABANDONED = "abandoned"
+    HELD = "held"
+    """On the CRL for the time being; it may come back."""
 
 
-class CrlKind(StrEnum):
-    """What a CRL holds: every revoked certificate, or the changes since a full one (RFC 5280, 5.2.4)."""
-
-    FULL = "full"
-    DELTA = "delta"
+ON_CRL = (CertificateState.REVOKED, CertificateState.ABANDONED, CertificateState.HELD)
+"""The states in which a serial number stands on the CRL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +55,33 @@ class CertificateRow:
     reason: Reason | None
     invalidity_date: datetime | None
     listed_until: datetime | None
+    crl_entry: bytes | None = field(repr=False)
+    crl_change: int | None
+    crl_partition: int
+    unheld_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class CrlRow:
-    """One CRL of the register."""
+    """One CRL of the register; the columns are explained in `ca.tables`."""
 
     authority_id: str
     number: int
     kind: CrlKind
     this_update: datetime
     next_update: datetime
-    der: bytes = field(repr=False)
+    der: bytes | None = field(repr=False)
+    size: int
+    octets: int
+    digest: str
+    partition: int = 0
+    base_number: int | None = None
+    change: int = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What it speaks about."""
+        return Scope(self.kind, self.partition, self.base_number or 0)
 
 
 def serial_text(serial: int | str) -> str:

@@ -6,7 +6,8 @@ Promises: signs only what passes the lint at that moment and was prepared for th
 number twice; never shows, pickles or returns a key in clear.
 Weak: the key lies in the memory of the process for as long as the signer lives, and Python cannot wipe it. "Once" is
 the token of what was prepared; across processes and restarts it is the register that takes a token in once
-(`ca.claims`) and refuses a known serial number. An HSM signer (PKCS#11) implements `Signer` beside `FileSigner`.
+(`ca.claims`) and refuses a known serial number.
+A key in an HSM (PKCS#11) is a `CaKey` made by `ca.token`, and `FileSigner` signs with it all the same.
 """
 
 from collections.abc import Callable
@@ -16,13 +17,14 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority import Authority
-from ca.crl import Plan
+from ca.crl import Draft, Plan
 from ca.der import signed
 from ca.errors import CaError, CaErrorKind
 from ca.issue import Prepared, compare, examine
@@ -50,12 +52,20 @@ class Signer(Protocol):
         """The authority that this signs for."""
         ...
 
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where it could not sign now."""
+        ...
+
     def sign_certificate(self, prepared: Prepared) -> bytes:
         """The DER certificate. Raises CaError: mismatch, lint_failed, conflict (signed before), key_unavailable."""
         ...
 
     def sign_crl(self, plan: Plan) -> bytes:
         """The DER CRL. Raises CaError: mismatch, key_unavailable."""
+        ...
+
+    def sign_draft(self, draft: Draft) -> bytes:
+        """The signature over a CRL of any size, made over its digest. Raises CaError: mismatch, key_unavailable."""
         ...
 
 
@@ -80,6 +90,12 @@ class CaKey:
     def kind(self) -> KeyKind:
         """Algorithm and size."""
         return self._kind
+
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where the key cannot sign now: the token it is in was pulled out."""
+        look = getattr(self._private, "check", None)
+        if look is not None:
+            look()
 
     def __repr__(self) -> str:
         return f"<CaKey {self._kind}>"
@@ -132,8 +148,35 @@ def open_key(blob: bytes, passphrase: bytes) -> CaKey:
     return CaKey(private)
 
 
+def read_key(data: bytes, password: bytes) -> CaKey:
+    """The key of another CA, from its encrypted PKCS#8 (PEM or DER) or PKCS#12 file, to be sealed as ours.
+
+    Raises CaError(key_unavailable): not encrypted, a wrong password, no such file, a key we do not sign with.
+    """
+    private: object = None
+    try:
+        if b"-----BEGIN" in data:
+            private = serialization.load_pem_private_key(data, password)
+        else:
+            private = _from_der(data, password)
+    except TypeError as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a CA key must come encrypted (PKCS#8 or PKCS#12)") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "the key file does not open with this password") from error
+    if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, "a key of a kind we do not sign with")
+    return CaKey(private)
+
+
+def _from_der(data: bytes, password: bytes) -> object:
+    try:
+        return serialization.load_der_private_key(data, password)
+    except ValueError:
+        return pkcs12.load_key_and_certificates(data, password)[0]
+
+
 class FileSigner:
-    """A signer whose key came from a file and lies in memory. Safe to share between threads."""
+    """Signs with a key that lies in memory (`open_key`) or in a token (`ca.token`). Safe to share between threads."""
 
     __slots__ = ("_authority", "_key")
 
@@ -148,6 +191,10 @@ class FileSigner:
     def authority(self) -> Authority:
         """The authority that this signs for."""
         return self._authority
+
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where the key cannot sign now."""
+        self._key.check()
 
     def sign_certificate(self, prepared: Prepared) -> bytes:
         """Sign what was prepared, once, and return the DER certificate.
@@ -171,6 +218,22 @@ class FileSigner:
         if not self._authority.has_signed(x509.load_der_x509_crl(der)):
             raise CaError(CaErrorKind.MISMATCH, "the signed CRL does not verify under the authority")
         return der
+
+    def sign_draft(self, draft: Draft) -> bytes:
+        """Sign a composed CRL over its digest and return the signature.
+
+        Raises CaError(mismatch) for the draft of another authority, and for a signature that does not verify.
+        """
+        if draft.authority.certificate != self._authority.certificate:
+            raise CaError(CaErrorKind.MISMATCH, "the draft is not what this authority was asked to sign")
+        private, prehashed = self._key._private, Prehashed(signature_hash(self._key.kind))  # noqa: SLF001 — as in seal_key
+        if isinstance(private, rsa.RSAPrivateKey):
+            signature = private.sign(draft.digest, padding.PKCS1v15(), prehashed)
+        else:
+            signature = private.sign(draft.digest, ec.ECDSA(prehashed))
+        if not self._authority.has_signed_digest(draft.digest, signature):
+            raise CaError(CaErrorKind.MISMATCH, "the signed CRL does not verify under the authority")
+        return signature
 
     def _sign(self, tbs: bytes) -> bytes:
         return signed(tbs, signature_algorithm(self._key.kind), _sign(self._key, tbs))

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
-from config.options import ApprovalSettings, Settings
+from config.options import ApprovalSettings, CaSettings, Settings
 
 SECURITIES = ("tls", "starttls", "plain")
 LOGINS = ("password", "xoauth2", "oauthbearer")
@@ -13,14 +13,17 @@ BUNDLES = ("modern", "legacy")
 BOUNCES = ("none", "plus", "domain")
 ROLES = ("approver", "deputy", "manager")
 # The ways to know that a mail is an approver's (SPEC 2.1); what each proves stands in `parsers.authentication`.
+CA_KEYS = ("rsa-3072", "rsa-4096", "p-256", "p-384")
+KEY_STORES = ("file", "pkcs11")
 METHODS = ("login", "results", "dkim", "smime", "tenant")
 
 # The least and the most an option may be. The upper ends keep arithmetic with dates possible and catch a slip of the
 # finger; a certificate lives for about two years, so nothing that is counted in days may come near that.
 LIMITS: Mapping[str, tuple[int, int]] = {
     "ca.crl_days": (1, 365),
-    "ca.threads": (1, 64),
+    "crl.partitions": (0, 1_000),
     "ocsp.validity_minutes": (5, 10_080),
+    "ca.threads": (1, 64),
     "policy.renewal_days": (0, 365),
     "policy.password_delay_minutes": (0, 10_080),
     "policy.request_days": (1, 365),
@@ -72,6 +75,7 @@ def find_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "ca.policy_oid", f"{settings.ca.policy_oid!r} is not an object identifier such as 1.2.392.200091.100"
     if settings.ca.bundle not in BUNDLES:
         yield "ca.bundle", f"{settings.ca.bundle!r} is not one of {', '.join(BUNDLES)}"
+    yield from _key_faults(settings.ca)
     for name, (least, most) in LIMITS.items():
         block, _, key = name.partition(".")
         value = getattr(getattr(settings, block), key)
@@ -79,6 +83,20 @@ def find_faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name, f"{value} is not between {least} and {most}"
     yield from _approval_faults(settings.approval)
     yield from _http_faults(settings)
+
+
+def _key_faults(ca: CaSettings) -> Iterator[tuple[str, str]]:
+    """What is wrong about where the keys of the CA are."""
+    if ca.key not in CA_KEYS:
+        yield "ca.key", f"{ca.key!r} is not one of {', '.join(CA_KEYS)}"
+    if ca.key_store not in KEY_STORES:
+        yield "ca.key_store", f"{ca.key_store!r} is not one of {', '.join(KEY_STORES)}"
+    if ca.key_store == "pkcs11":
+        for name in ("pkcs11_module", "pkcs11_token"):
+            if not getattr(ca, name).strip():
+                yield f"ca.{name}", 'is needed with key_store = "pkcs11"'
+    if ca.root_passphrase_credential == ca.passphrase_credential:
+        yield "ca.root_passphrase_credential", "must be another one than passphrase_credential: the root goes offline"
 
 
 def _door_faults(settings: Settings) -> Iterator[tuple[str, str]]:

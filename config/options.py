@@ -130,6 +130,24 @@ class CaSettings:
     threads: int = 2
     crl_days: int = 7
     passphrase_credential: str = "ca-passphrase"  # noqa: S105 - the name of a credential, not its value
+    root_passphrase_credential: str = "root-passphrase"  # noqa: S105 - as above
+    key: str = "rsa-3072"
+    """The kind of key of an authority that is made: root, issuing CA, the next one at a rollover."""
+    key_store: str = "file"
+    pkcs11_module: str = ""
+    pkcs11_token: str = ""
+    pkcs11_key: str = ""
+    """The label of the issuing CA's key in the token; empty: the name of the authority, such as issuing-1."""
+    pin_credential: str = "pkcs11-pin"
+
+
+@dataclass(frozen=True, slots=True)
+class CrlSettings:
+    """What is published beside the full CRL: delta CRLs, and (where not 0) so many partitions, of which each new
+    certificate names one."""
+
+    deltas: bool = False
+    partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +234,7 @@ class Settings:
     authentication: AuthenticationSettings
     approvers: tuple[Approver, ...]
     ca: CaSettings = field(default_factory=CaSettings)
+    crl: CrlSettings = field(default_factory=CrlSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     forms: FormsSettings = field(default_factory=FormsSettings)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from ca.hierarchy import number_of
 from ca.profiles import Profile, Role, load_profiles
 from ca.signer import Signer
 from config import request_types
@@ -22,6 +23,7 @@ from .account import Account
 from .audit import Audit
 from .blobs import Blobs
 from .cabinet import Cabinet
+from .crl_files import Seen
 from .equipment import equipment_of
 from .imap import Mailbox
 from .letters import Office
@@ -43,7 +45,8 @@ class Centre:
     blobs: Blobs
     vault: Vault
     audit: Audit
-    signer: Signer
+    hands: tuple[Signer, ...]
+    """Every authority whose key is here, also one that is to begin later."""
     profile: Profile
     token_key: bytes
     cabinet: Cabinet | None
@@ -62,6 +65,24 @@ class Centre:
     """What was read of mails whose turn is over (`turns`), by mail; lost with the process, and then read again."""
     accepted: dict[int, datetime] = field(default_factory=dict)
     """Letters that the mail server took at that time, as long as the database could not be told (`outbox`)."""
+
+    published: dict[str, tuple[int, Seen, Seen]] = field(default_factory=dict)
+    """The CRL files when last looked at (`publication`): number, and what would tell a change of either file."""
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Every authority that the centre signs CRLs for, the one that issues first.
+
+        After a rollover the next one issues from its not_before on; the others go on with their CRLs and their OCSP.
+        """
+        now = self.clock()
+        begun = [each for each in self.hands if each.authority.not_before <= now] or list(self.hands)
+        return tuple(sorted(begun, key=lambda each: number_of(each.authority.id), reverse=True))
+
+    @property
+    def signer(self) -> Signer:
+        """The authority that issues now."""
+        return self.signers[0]
 
     @property
     def public(self) -> Path:
@@ -86,13 +107,19 @@ class Centre:
 class Keys:
     """The opened secrets of a centre; nothing of them is ever shown."""
 
-    signer: Signer
+    signers: tuple[Signer, ...]
+    """Of every issuing authority that is not retired, the newest first."""
     audit_key: bytes
     token_key: bytes
     form_code_public: bytes = b""
     """The public half of the key that signs the codes on filled forms; empty where the centre has none."""
     passphrase: Secret | None = None
     """What the keys of OCSP responders are sealed under; None where there is no responder."""
+
+    @property
+    def signer(self) -> Signer:
+        """The newest authority."""
+        return self.signers[0]
 
     def __repr__(self) -> str:
         return "Keys(hidden)"
@@ -126,7 +153,7 @@ def open_centre(
         blobs=blobs_of(settings, random_bytes),
         vault=Vault(settings.data_dir / "vault", random_bytes),
         audit=Audit(keys.audit_key),
-        signer=keys.signer,
+        hands=keys.signers,
         profile=profiles_of(settings)[settings.ca.profile],
         token_key=keys.token_key,
         cabinet=cabinet,
@@ -153,7 +180,7 @@ def profiles_of(settings: Settings) -> Mapping[str, Profile]:
     """The certificate profiles, with the operator's own policy in those for subscribers (RFC 5280 §4.2.1.4)."""
     oid = settings.ca.policy_oid
     return {
-        name: replace(profile, policies=(oid,)) if oid and profile.role is Role.SUBSCRIBER else profile
+        name: replace(profile, policies=(oid,)) if oid and profile.role in (Role.SUBSCRIBER, Role.SERVER) else profile
         for name, profile in load_profiles().items()
     }
 

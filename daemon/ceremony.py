@@ -8,7 +8,7 @@ secret is missing that the sealed keys need, something was lost that must come b
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,14 +22,28 @@ from sqlalchemy import Connection
 from ca import crl, register
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.hierarchy import ISSUING_ID, ROOT_CRL_VALIDITY, ROOT_ID, Names, Urls, establish
+from ca.keys import KeyKind
 from ca.profiles import Role
-from ca.signer import COST, FileSigner, open_key
+from ca.signer import COST, FileSigner
 from config.credentials import CredentialError
 from config.settings import Settings
 
+from . import authorities
 from .audit import Audit
 from .blobs import write_durably
-from .keyring import AUDIT_KEY, FORM_CODE_KEY, TOKEN_KEY, credentials_of, key_bytes, sealed_key, secret
+from .ceremony_record import write_record
+from .key_places import key_in_token, note_in_token, wanted_in_token
+from .keyring import (
+    AUDIT_KEY,
+    FORM_CODE_KEY,
+    TOKEN_KEY,
+    credentials_of,
+    key_bytes,
+    open_root_key,
+    root_passphrase,
+    sealed_key,
+    secret,
+)
 from .store import Store
 
 
@@ -58,7 +72,11 @@ def make_secrets(settings: Settings, random_bytes: Callable[[int], bytes] = secr
     which older centres never had: under a new one the codes printed before count for nothing, and the print is read.
     """
     folder = credentials_of(settings)
-    names = (settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, FORM_CODE_KEY)
+    root = settings.ca.root_passphrase_credential
+    names = [settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, FORM_CODE_KEY]
+    if not _published(settings) or (folder / root).exists():
+        # Afterwards it lies offline with the root's key, and is not missed here.
+        names.insert(1, root)
     missing = [name for name in names if not (folder / name).exists()]
     lost = [name for name in missing if name not in (TOKEN_KEY, FORM_CODE_KEY)]
     if lost and _published(settings):
@@ -77,12 +95,13 @@ def establish_authority(
     now: datetime,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     cost: int = COST,
+    people: Sequence[str] = (),
 ) -> list[Step]:
     """Database schema, root and issuing CA (docs/operations.md), and the files relying parties fetch.
 
-    A CA that is there is left alone, but for the root's CRL, which is renewed in time. Raises
-    CaError(subject_invalid) for names that cannot stand in a certificate, CaError(not_found) when a CA was published
-    that this database does not know.
+    `people` are those who carry the ceremony out; their names stand in its record. A CA that is there is left alone,
+    but for the root's CRL, which is renewed in time. Raises CaError(subject_invalid) for names that cannot stand in a
+    certificate, CaError(not_found) when a CA was published that this database does not know.
     """
     store = Store(settings.database)
     try:
@@ -98,16 +117,26 @@ def establish_authority(
                 )
             _establish(settings, store, now=now, random_bytes=random_bytes, cost=cost)
         signed = renew_root_crl(settings, store, now=now)
-        with store.transaction() as tx:
-            files = public_files(tx)
+        steps = [
+            Step("database", made=made),
+            Step("certificate authority", made=made),
+            Step("CRL of the root", made=made or signed),
+            publish_all(settings, store),
+        ]
+        # Also where the run that made the CA was stopped before it could be recorded.
+        if not any((settings.data_dir / "ceremony").glob("*.txt")):
+            record = write_record(settings, store, "init", now=now, people=people)
+            steps.append(Step(f"ceremony record {record}", made=True))
+        return steps
     finally:
         store.close()
-    return [
-        Step("database", made=made),
-        Step("certificate authority", made=made),
-        Step("CRL of the root", made=made or signed),
-        publish(settings, files),
-    ]
+
+
+def publish_all(settings: Settings, store: Store) -> Step:
+    """Publish whatever of the register's certificates and the root's CRL is not published."""
+    with store.transaction() as tx:
+        files = public_files(tx)
+    return publish(settings, files)
 
 
 def renew_root_crl(settings: Settings, store: Store, *, now: datetime) -> bool:
@@ -124,7 +153,7 @@ def renew_root_crl(settings: Settings, store: Store, *, now: datetime) -> bool:
         if not path.exists():
             return False
         root = register.authority(tx, ROOT_ID)
-        key = open_key(path.read_bytes(), secret(settings, settings.ca.passphrase_credential).reveal().encode())
+        key = open_root_key(settings)
         number = register.next_crl_number(tx, ROOT_ID)
         entries = register.revoked_for_crl(tx, ROOT_ID, now)
         plan = crl.plan(root, number, entries, now, now + ROOT_CRL_VALIDITY)
@@ -139,6 +168,9 @@ def renew_root_crl(settings: Settings, store: Store, *, now: datetime) -> bool:
 def _establish(
     settings: Settings, store: Store, *, now: datetime, random_bytes: Callable[[int], bytes], cost: int
 ) -> None:
+    key = None
+    if settings.ca.key_store == "pkcs11":
+        key = key_in_token(settings, ISSUING_ID, secret(settings, settings.ca.pin_credential).reveal())
     hierarchy = establish(
         names=Names(settings.ca.organization, settings.ca.root_name, settings.ca.issuing_name),
         urls=Urls(
@@ -150,12 +182,19 @@ def _establish(
         ),
         now=now,
         passphrase=secret(settings, settings.ca.passphrase_credential).reveal().encode(),
+        root_passphrase=root_passphrase(settings),
+        root_key=KeyKind(settings.ca.key),
+        issuing_key=KeyKind(settings.ca.key),
         random_bytes=random_bytes,
         cost=cost,
+        token_key=key,
     )
     audit = Audit(key_bytes(settings, AUDIT_KEY))
     write_durably(sealed_key(settings, ROOT_ID), hierarchy.root_key)
-    write_durably(sealed_key(settings), hierarchy.issuing_key)
+    if key is None:
+        write_durably(sealed_key(settings), hierarchy.issuing_key)
+    else:
+        note_in_token(settings, ISSUING_ID, wanted_in_token(settings, ISSUING_ID))
     with store.transaction() as tx:
         register.record_authority(tx, hierarchy.root, Role.ROOT, now=now)
         register.record_authority(tx, hierarchy.issuing, Role.ISSUING, now=now)
@@ -165,22 +204,30 @@ def _establish(
 
 def public_files(tx: Connection) -> dict[str, bytes]:
     """What relying parties fetch, by file name: certificates as PEM and (for AIA, RFC 5280 §4.2.2.1) as DER, the root's
-    CRL. The issuing CA's own CRL changes all the time and is `upkeep.publish_crl`'s. Raises CaError(not_found)."""
-    root, issuing = (register.authority(tx, name).certificate for name in (ROOT_ID, ISSUING_ID))
-    root_pem, issuing_pem = (each.public_bytes(Encoding.PEM) for each in (root, issuing))
-    files = {
-        "root.pem": root_pem,
-        "issuing.pem": issuing_pem,
-        # Issuing authority, then root: what nginx takes as `ssl_client_certificate`.
-        "chain.pem": issuing_pem + root_pem,
-        "root.cer": root.public_bytes(Encoding.DER),
-        "issuing.cer": issuing.public_bytes(Encoding.DER),
-    }
+    CRL. An issuing CA's own CRL changes all the time and is `upkeep.publish_crl`'s. Raises CaError(not_found)."""
+    root = register.authority(tx, ROOT_ID).certificate
+    issuing = authorities.issuing(tx)
+    if not issuing:
+        raise CaError(CaErrorKind.NOT_FOUND, "no such authority in the register")
+    root_pem = root.public_bytes(Encoding.PEM)
+    files = {"root.pem": root_pem, "root.cer": root.public_bytes(Encoding.DER)}
+    chain = b""
+    for each in issuing:
+        stem = authorities.public_stem(each.id)
+        pem = each.certificate.public_bytes(Encoding.PEM)
+        chain += pem
+        files |= {f"{stem}.pem": pem, f"{stem}.cer": each.certificate.public_bytes(Encoding.DER)}
+        if len(issuing) > 1:
+            files[f"chain-{each.id}.pem"] = pem + root_pem
+    # Every issuing authority, the newest first, then the root: what nginx takes as `ssl_client_certificate`. While one
+    # retires, certificates of both are about.
+    files["chain.pem"] = chain + root_pem
     newest = register.latest_crl(tx, ROOT_ID)
-    if newest is not None:
+    if newest is not None and newest.der is not None:
         # A damaged one is the checker's to report; it is not published over one that may be good.
         with suppress(*UNREADABLE):
-            files["root.crl"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+            files["root.crl.pem"] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
+            files["root.crl"] = newest.der
     return files
 
 

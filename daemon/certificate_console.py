@@ -5,7 +5,6 @@ Reading only, but for `crl --publish`, which needs the CA key.
 
 import argparse
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from ca import register
+from ca.authority import Authority
 from ca.checker import check as check_register
-from ca.errors import UNREADABLE
-from ca.hierarchy import ISSUING_ID, ROOT_ID
-from ca.register import CertificateRow, CertificateState
+from ca.hierarchy import ROOT_ID
+from ca.register import CertificateRow, CertificateState, CrlRow
 from config.settings import load
 
-from . import audit, audit_console, certificate_search, responders, schema, upkeep
+from . import audit, audit_console, authorities, certificate_search, responders, schema, upkeep
 from .audit import Audit
+from .authorities import Standing
 from .centre import profiles_of
 from .ceremony import public_files
 from .console import Answer, UsageError, aligned, described, local, opened
+from .crl_files import holds, pem_holds
 from .keyring import AUDIT_KEY, key_bytes, open_service
+from .publication import file_name
 from .store import every, one
 
 STATE_WORDS: Mapping[CertificateState, str] = {
@@ -34,20 +36,23 @@ STATE_WORDS: Mapping[CertificateState, str] = {
     CertificateState.ISSUED: "有効",
     CertificateState.REVOKED: "失効",
     CertificateState.ABANDONED: "発行中止",
+    CertificateState.HELD: "一時停止",
 }
 _EXPIRED = "期限切れ"
 
 # Faults of the checker that the operator can mend at once; all others are for whoever knows the CA.
 _PUBLISH = ": run the service or `ogis-lra crl --publish`"
 _BRING_ROOT = ": bring the root key back into data/keys and run `ogis-lra init` (docs/operations.md)"
-_NEXT_STEPS: Mapping[tuple[str, str], str] = {
-    (ISSUING_ID, "crl_none"): _PUBLISH,
-    (ISSUING_ID, "crl_not_fresh"): _PUBLISH,
-    (ISSUING_ID, "crl_behind"): _PUBLISH,
-    (ISSUING_ID, "lease_overdue"): ": run the service, it gives the serial number up",
-    (ROOT_ID, "crl_none"): _BRING_ROOT,
-    (ROOT_ID, "crl_not_fresh"): _BRING_ROOT,
+_NEXT_STEPS: Mapping[str, str] = {
+    "crl_none": _PUBLISH,
+    "crl_not_fresh": _PUBLISH,
+    "crl_behind": _PUBLISH,
+    "crl_missing": _PUBLISH,
+    "lease_overdue": ": run the service, it gives the serial number up",
 }
+# Neither signs a CRL: an authority that begins later, and one that has nothing to look after any more.
+_OF_THOSE_WHO_SERVE = frozenset({"authority_not_valid", "crl_none", "crl_not_fresh", "crl_behind"})
+_ROOT_STEPS: Mapping[str, str] = {"crl_none": _BRING_ROOT, "crl_not_fresh": _BRING_ROOT}
 
 
 def certs(arguments: argparse.Namespace) -> Answer:
@@ -112,31 +117,57 @@ def crl(arguments: argparse.Namespace) -> Answer:
         finally:
             centre.close()
     with opened(arguments) as (settings, store), store.transaction() as tx:
-        newest = register.latest_crl(tx, ISSUING_ID)
-    if newest is None:
+        known_now = authorities.standings(tx, now)
+        serving = {each.id: each for each, standing in known_now if standing is not Standing.RETIRED}
+        issuing = next((each.id for each, standing in known_now if standing is Standing.CURRENT), "")
+        newest = [row for name in serving for row in register.newest_crls(tx, name)]
+    public = settings.data_dir / "public"
+    known = [_crl_json(row, str(public / file_name(serving[row.authority_id], row.scope)), now) for row in newest]
+    of_issuing = [each for each in known if each["authority"] == issuing and each["kind"] == "full"]
+    if not of_issuing:
         sentence = "no CRL has been published yet; run the service or `ogis-lra crl --publish`"
         return Answer(sentence, None, in_order=False)
-    entries = len(x509.load_der_x509_crl(newest.der))
-    fresh = now < newest.next_update
-    document = {
-        "number": newest.number,
-        "this_update": newest.this_update,
-        "next_update": newest.next_update,
-        "entries": entries,
-        "fresh": fresh,
-        "file": str(settings.data_dir / "public" / upkeep.CRL_FILE),
-    }
-    pairs = [
-        ("CRL number", str(newest.number)),
-        ("this update", f"{newest.this_update:%Y-%m-%d %H:%M:%S} UTC"),
-        ("next update", f"{newest.next_update:%Y-%m-%d %H:%M:%S} UTC"),
-        ("entries", str(entries)),
-        ("file", document["file"]),
-    ]
-    lines = described(pairs)
-    if not fresh:
+    lines: list[str] = []
+    for each in known:
+        lines += [*described(_crl_pairs(each)), ""]
+    stale = [each for each in known if not each["fresh"]]
+    if stale:
         lines.append("EXPIRED: relying parties refuse every certificate; run the service or `ogis-lra crl --publish`")
-    return Answer("\n".join(lines), document, in_order=fresh)
+    document = of_issuing[0] | {"all": known}
+    return Answer("\n".join(lines).rstrip(), document, in_order=not stale)
+
+
+def _crl_json(row: CrlRow, file: str, now: datetime) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "authority": row.authority_id,
+        "kind": row.kind.value,
+        "partition": row.partition or None,
+        "base": row.base_number,
+        "this_update": row.this_update,
+        "next_update": row.next_update,
+        "entries": row.size,
+        "octets": row.octets,
+        "fresh": now < row.next_update,
+        "file": file,
+    }
+
+
+def _crl_pairs(crl: Mapping[str, Any]) -> list[tuple[str, str]]:
+    kind = {
+        "full": "full",
+        "delta": f"delta, changes since number {crl['base']}",
+        "partition": f"partition {crl['partition']}",
+    }[crl["kind"]]
+    return [
+        ("CRL number", str(crl["number"])),
+        ("authority", crl["authority"]),
+        ("kind", kind),
+        ("this update", f"{crl['this_update']:%Y-%m-%d %H:%M:%S} UTC"),
+        ("next update", f"{crl['next_update']:%Y-%m-%d %H:%M:%S} UTC"),
+        ("entries", str(crl["entries"])),
+        ("file", crl["file"]),
+    ]
 
 
 def verify(arguments: argparse.Namespace) -> Answer:
@@ -145,10 +176,23 @@ def verify(arguments: argparse.Namespace) -> Answer:
     with opened(arguments) as (settings, store), store.transaction() as tx:
         public = settings.data_dir / "public"
         faults = []
-        for name in (ROOT_ID, ISSUING_ID):
-            authority = register.authority(tx, name)
-            found = check_register(tx, authority=authority, now=now, profiles=profiles_of(settings))
-            faults += [f"{name}: {fault}{_NEXT_STEPS.get((name, fault.code), '')}" for fault in found]
+        for authority in register.every_authority(tx):
+            name = authority.id
+
+            def published(row: CrlRow, authority: Authority = authority) -> bytes | None:
+                path = public / file_name(authority, row.scope)
+                return path.read_bytes() if path.exists() else None
+
+            found = check_register(
+                tx, authority=authority, now=now, profiles=profiles_of(settings), published=published
+            )
+            steps = _ROOT_STEPS if name == ROOT_ID else _NEXT_STEPS
+            resting = authorities.rests(tx, name, now)
+            faults += [
+                f"{name}: {fault}{steps.get(fault.code, '')}"
+                for fault in found
+                if not (resting and fault.code in _OF_THOSE_WHO_SERVE)
+            ]
         faults += responders.faults(tx, settings, store, now)
         faults += Audit(key_bytes(settings, AUDIT_KEY)).faults(tx)
         faults += audit_console.kept_faults(tx, arguments.checkpoint)
@@ -163,19 +207,23 @@ def verify(arguments: argparse.Namespace) -> Answer:
 
 def _file_faults(tx: Connection, public: Path) -> Iterator[str]:
     """The files relying parties fetch, octet for octet."""
-    wanted = public_files(tx)
-    newest = register.latest_crl(tx, ISSUING_ID)
-    if newest is not None:
-        # A damaged CRL is the checker's to report; the file beside it can then not be judged.
-        with suppress(*UNREADABLE):
-            wanted[upkeep.CRL_FILE] = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
-    for name, data in wanted.items():
+    for name, data in public_files(tx).items():
         path = public / name
-        step = "crl --publish" if name == upkeep.CRL_FILE else "init"
         if not path.exists():
-            yield f"published: {path} is missing; run `ogis-lra {step}`"
+            yield f"published: {path} is missing; run `ogis-lra init`"
         elif path.read_bytes() != data:
-            yield f"published: {path} is not what the register holds; run `ogis-lra {step}`"
+            yield f"published: {path} is not what the register holds; run `ogis-lra init`"
+    for authority in register.every_authority(tx):
+        for row in register.newest_crls(tx, authority.id) if authority.id != ROOT_ID else ():
+            path = public / file_name(authority, row.scope)
+            pem = path.with_name(f"{path.name}.pem")
+            step = "; run `ogis-lra crl --publish`"
+            if not path.exists():
+                yield f"published: {path} is missing{step}"
+            elif not holds(path, row, authority):
+                yield f"published: {path} is not what the register holds{step}"
+            elif not pem_holds(path, pem):
+                yield f"published: {pem} is not the PEM of {path.name}{step}"
 
 
 def _subscribers(tx: Connection) -> Mapping[int | None, str]:

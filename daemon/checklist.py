@@ -121,6 +121,8 @@ def _data_directory(settings: Settings) -> str:
 def _credential_names(settings: Settings) -> list[str]:
     # Without the key of codes a centre works: it signs none and believes none without the print.
     optional = [FORM_CODE_KEY] if (credentials_of(settings) / FORM_CODE_KEY).exists() else []
+    if settings.ca.key_store == "pkcs11":
+        optional.append(settings.ca.pin_credential)
     return list(
         dict.fromkeys([*door_credentials(settings), settings.ca.passphrase_credential, AUDIT_KEY, TOKEN_KEY, *optional])
     )
@@ -144,14 +146,20 @@ def _database(settings: Settings) -> str:
 
 def _authority(settings: Settings, clock: Callable[[], datetime]) -> str:
     check_profile(settings)
-    authority = open_keys(settings).signer.authority
+    keys = open_keys(settings, clock=clock)
+    for each in keys.signers:
+        each.check()
+    authority = keys.signer.authority
     left = authority.not_after - clock()
     if left < _CA_LEFT:
         raise StoreError(
             f"the issuing CA ends on {authority.not_after:%Y-%m-%d}, too early for certificates of its whole term; "
             "a rollover is needed"
         )
-    return f"the key opens; the issuing CA is valid until {authority.not_after:%Y-%m-%d}; CRL at {authority.crl_url}"
+    also = f"; {len(keys.signers) - 1} more to look after" if len(keys.signers) > 1 else ""
+    return (
+        f"the key opens{also}; the issuing CA is valid until {authority.not_after:%Y-%m-%d}; CRL at {authority.crl_url}"
+    )
 
 
 def _mailbox(settings: Settings) -> str:

@@ -27,6 +27,7 @@ from config.settings import SettingsError
 from parsers.equipment import Equipment
 
 from . import (
+    ca_console,
     case_console,
     certificate_console,
     certificate_search,
@@ -54,7 +55,6 @@ INTERRUPTED = 130  # as every shell says of a command that Ctrl-C ended
 LATER = {
     "replay": 7,
     "submit": 6,
-    "ca": 5,
     "backup": 7,
     "restore": 7,
     "report": 6,
@@ -202,7 +202,10 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = add("demo", service.demo, "play the whole life of an application, embedded, on loopback")
     demo.add_argument("--dir", type=Path, default=None, help="where mails, certificates and the database are left")
-    add("init", service.init, "write a commented configuration, create secrets, database and CA")
+    init = add("init", service.init, "write a commented configuration, create secrets, database and CA")
+    init.add_argument(
+        "--present", action="append", metavar="NAME", help="who carries this out or witnesses it; stands in the record"
+    )
     add("check", service.check, "is everything outside and inside in order?")
     run = add("run", service.run, "the service")
     run.add_argument("--once", action="store_true", help="one round of everything due, then exit")
@@ -246,6 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     former.add_argument("action", choices=("import", "list", "revoked"))
     former.add_argument("subject", nargs="?", metavar="FILE|ID")
     _add_held_mail(add)
+    _add_ca(add, shared)
     for name, stage in LATER.items():
         later = add(name, console.later(name, stage), f"comes with stage {stage}")
         later.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -278,6 +282,27 @@ def _add_certificates(add: Callable[[str, Command, str], argparse.ArgumentParser
         metavar="TEXT|FILE",
         help="a kept checkpoint of the audit log, or a file or mail that holds some",
     )
+
+
+def _add_ca(add: Callable[[str, Command, str], argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    """`ca` has commands below it. The options that all share may stand before such a command, or after it, where they
+    have no default: it would undo what stood before."""
+    words = "the authorities of the centre: show, rollover, export, import, issue-tls, issue-staff, revoke"
+    deeds = add("ca", ca_console.show, words).add_subparsers(dest="deed", required=True, metavar="DEED")
+
+    def add_deed(name: str, run: Command, words: str) -> argparse.ArgumentParser:
+        deed = deeds.add_parser(name, help=words, description=words, allow_abbrev=False)
+        for action in shared._actions:  # noqa: SLF001 - argparse has no other way to ask
+            if isinstance(action, argparse._StoreTrueAction):  # noqa: SLF001 - as above
+                deed.add_argument(
+                    *action.option_strings, action="store_true", default=argparse.SUPPRESS, help=action.help
+                )
+            else:
+                deed.add_argument(*action.option_strings, type=Path, default=argparse.SUPPRESS, help=action.help)
+        deed.set_defaults(run=run)
+        return deed
+
+    ca_console.add_commands(add_deed)
 
 
 def _add_held_mail(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:

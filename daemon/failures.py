@@ -17,6 +17,8 @@ from enum import StrEnum
 
 import tenacity
 
+from ca.errors import CaError, CaErrorKind
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,7 @@ class Kind(StrEnum):
     MESSAGE_REFUSED = "message_refused"
     MESSAGE_MALFORMED = "message_malformed"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    KEY_UNAVAILABLE = "key_unavailable"
     DISK_FULL = "disk_full"
     UNEXPECTED = "unexpected"
 
@@ -121,6 +124,9 @@ TABLE: dict[Kind, Row] = {
         "The mail server did not say whether it took the message: it may have been sent.",
         timedelta(minutes=15),
     ),
+    Kind.KEY_UNAVAILABLE: Row(
+        Consequence.ALARM, "The CA's key cannot be used: its token does not answer.", timedelta(minutes=2)
+    ),
     Kind.DISK_FULL: Row(Consequence.ALARM, "The disk is full or its quota is used up.", timedelta(minutes=5)),
     Kind.UNEXPECTED: Row(Consequence.ALARM, "An error that nobody foresaw; the log has its traceback."),
 }
@@ -189,10 +195,12 @@ class OutcomeUnknown(Failure):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """The row of the table an error belongs to. What is no `Failure` is a full disk, told by the system
-    or by SQLite, or else UNEXPECTED."""
+    """The row of the table an error belongs to. What is no `Failure` is a key that cannot be used, a full disk, told by
+    the system or by SQLite, or else UNEXPECTED."""
     if isinstance(error, Failure):
         return error.kind
+    if isinstance(error, CaError) and error.kind is CaErrorKind.KEY_UNAVAILABLE:
+        return Kind.KEY_UNAVAILABLE
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Kind.DISK_FULL
     if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:

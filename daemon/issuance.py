@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 
 from ca import bundle, claims, issue, register
 from ca.bundle import BundleKind
+from ca.crl_scope import partition_of
 from ca.errors import CaError, CaErrorKind
 from ca.issue import IssuanceRequest, Prepared
 from ca.names import Subject
@@ -50,6 +51,9 @@ def execute(centre: Centre) -> int:
     now = centre.clock()
     with centre.store.transaction() as tx:
         ready = cases.in_state(tx, State.APPROVED, State.EXECUTING)
+    if ready:
+        # A token that was pulled out must not cost each case its serial numbers: nothing is begun, staff are told.
+        centre.signer.check()
     likely = [case.id for case in ready if _gives_certificate(case) and not _pausing(centre, case, now)]
     # One case after the other, to its end: what the first one does to the register, the next one must see. Only their
     # keys are made ahead.
@@ -179,9 +183,19 @@ def _carry_out(centre: Centre, case_id: int, keys: KeyMaker) -> bool:
             _log.info("case %s: not now, %s", case.number, error)
             return False
         if error.kind in (CaErrorKind.SUBJECT_INVALID, CaErrorKind.LINT_FAILED):
-            _fail(centre, case, ", ".join(error.problems) or error.kind.value)
+            _fail(centre, case, _ENDS_TOO_EARLY if "validity_outside_issuer" in error.problems else _codes(error))
             return False
         raise
+
+
+_ENDS_TOO_EARLY = (
+    "認証局の有効期限が、発行する証明書の有効期間より先に切れます（validity_outside_issuer）。"
+    "ogis-lra ca rollover で次の認証局を作成してください。"
+)
+
+
+def _codes(error: CaError) -> str:
+    return ", ".join(error.problems) or error.kind.value
 
 
 def _unfit(tx: Connection, case: Case, task: TaskRow, registration: Registration) -> str | None:
@@ -235,7 +249,9 @@ def _issue(centre: Centre, case: Case, registration: Registration, keys: KeyMake
         not_before,
         not_after,
     )
-    prepared = issue.prepare(request, signer.authority, issue.new_serial(centre.random_bytes))
+    serial = issue.new_serial(centre.random_bytes)
+    partition = partition_of(serial, centre.settings.crl.partitions)
+    prepared = issue.prepare(request, signer.authority, serial, partition=partition)
     _reserve(centre, case, registration, prepared)
     _claim(centre, case, prepared)
     der = signer.sign_certificate(prepared)
@@ -263,7 +279,7 @@ def _reserve(centre: Centre, case: Case, registration: Registration, prepared: P
         register.reserve(
             tx,
             prepared,
-            authority=centre.signer.authority,
+            authority=prepared.authority,
             registration_id=registration.id,
             case_id=case.id,
             now=now,

@@ -10,15 +10,16 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ca import register
 from ca.errors import CaError, CaErrorKind
-from ca.hierarchy import ISSUING_ID
+from ca.hierarchy import ROOT_ID
 from ca.profiles import Role, load_profiles
-from ca.signer import FileSigner, open_key
+from ca.signer import CaKey, FileSigner, open_key
+from ca.token import Token
 from config import credentials
 from config.credentials import CredentialError, Secret
 from config.settings import Settings, SettingsError
 
+from . import authorities, key_places
 from .account import Account
 from .centre import Centre, Keys, open_centre, wall_clock
 from .letters import check_templates
@@ -86,6 +87,56 @@ def sealed_key(settings: Settings, name: str = "issuing") -> Path:
     return settings.data_dir / "keys" / f"{name}.key"
 
 
+def root_passphrase(settings: Settings) -> bytes:
+    """What the root's key is sealed under: a passphrase of its own, in older centres that of the other keys.
+
+    Raises CredentialError.
+    """
+    own = settings.ca.root_passphrase_credential
+    name = own if (credentials_of(settings) / own).exists() else settings.ca.passphrase_credential
+    return secret(settings, name).reveal().encode()
+
+
+def open_root_key(settings: Settings) -> CaKey:
+    """The root's key, where it is here. Raises CredentialError, CaError(key_unavailable)."""
+    try:
+        blob = sealed_key(settings, ROOT_ID).read_bytes()
+    except OSError as error:
+        raise CaError(
+            CaErrorKind.KEY_UNAVAILABLE,
+            "the root's key is not here; bring it back from where it is kept: `ogis-lra ca import --root-key FILE`",
+        ) from error
+    passphrases = [root_passphrase(settings)]
+    if not (credentials_of(settings) / settings.ca.root_passphrase_credential).exists():
+        return open_key(blob, passphrases[0])
+    try:
+        return open_key(blob, passphrases[0])
+    except CaError:
+        # Sealed before the root had a passphrase of its own.
+        return open_key(blob, secret(settings, settings.ca.passphrase_credential).reveal().encode())
+
+
+def open_ca_key(settings: Settings, authority_id: str, tokens: dict[str, Token] | None = None) -> CaKey:
+    """The key of an issuing authority, from its sealed file or its token, which is kept in `tokens` by its label.
+
+    Raises CredentialError, CaError(key_unavailable).
+    """
+    in_token = key_places.place_in_token(settings, authority_id)
+    if in_token is not None:
+        pin = secret(settings, settings.ca.pin_credential).reveal()
+        tokens = {} if tokens is None else tokens
+        if in_token.token not in tokens:
+            # Those of one module in one process work one after the other: see `ca.token`.
+            lock = next((each.lock for each in tokens.values()), None)
+            tokens[in_token.token] = key_places.open_token(settings, in_token.token, pin, lock)
+        return tokens[in_token.token].find_key(in_token.key)
+    try:
+        blob = sealed_key(settings, key_places.stem(authority_id)).read_bytes()
+    except OSError as error:
+        raise CaError(CaErrorKind.KEY_UNAVAILABLE, f"the issuing key cannot be read: {error.strerror}") from error
+    return open_key(blob, secret(settings, settings.ca.passphrase_credential).reveal().encode())
+
+
 def activated_sockets() -> list[socket.socket]:
     """The listening sockets that systemd opened for this process (sd_listen_fds(3)); none where it is not for us."""
     try:
@@ -102,8 +153,8 @@ def activated_sockets() -> list[socket.socket]:
     return found
 
 
-def open_keys(settings: Settings) -> Keys:
-    """Open every key the service works with.
+def open_keys(settings: Settings, *, clock: Callable[[], datetime] = wall_clock) -> Keys:
+    """Open every key the service works with: of each issuing authority that is not retired.
 
     Raises CredentialError, CaError(key_unavailable, not_found) and StoreError.
     """
@@ -111,21 +162,16 @@ def open_keys(settings: Settings) -> Keys:
     try:
         store.check()
         with store.transaction() as tx:
-            authority = register.authority(tx, ISSUING_ID)
+            serving = authorities.serving(tx, clock())
     finally:
         store.close()
-    try:
-        blob = sealed_key(settings).read_bytes()
-    except OSError as error:
-        raise CaError(CaErrorKind.KEY_UNAVAILABLE, f"the issuing key cannot be read: {error.strerror}") from error
-    passphrase = secret(settings, settings.ca.passphrase_credential)
-    key = open_key(blob, passphrase.reveal().encode())
+    tokens: dict[str, Token] = {}
     return Keys(
-        signer=FileSigner(authority, key),
+        signers=tuple(FileSigner(each, open_ca_key(settings, each.id, tokens)) for each in serving),
         audit_key=key_bytes(settings, AUDIT_KEY),
         token_key=key_bytes(settings, TOKEN_KEY),
         form_code_public=form_code_public(settings),
-        passphrase=passphrase,
+        passphrase=secret(settings, settings.ca.passphrase_credential),
     )
 
 
@@ -225,4 +271,4 @@ def open_service(settings: Settings, *, clock: Callable[[], datetime] = wall_clo
     check_templates()
     check_profile(settings)
     account, route = account_of(settings), route_of(settings)
-    return open_centre(settings, open_keys(settings), account=account, route=route, clock=clock)
+    return open_centre(settings, open_keys(settings, clock=clock), account=account, route=route, clock=clock)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from . import alarms, intake, issuance, junk, outbox, reconciling, upkeep
+from . import alarms, crl_watch, intake, issuance, junk, outbox, reconciling, upkeep
 from .centre import Centre
 from .failures import Failure, MailboxUnavailable, outward, wait_after
 from .guard import attempt
@@ -114,5 +114,6 @@ STEPS: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("calendar", upkeep.look_after),  # 5
     ("execute", issuance.execute),  # 5
     ("publish", _publish),  # 5
+    ("crl", crl_watch.watch),  # 5
     ("send", outbox.send_due),  # 6
 )

@@ -124,7 +124,8 @@ def _revoke(tx: Connection, centre: Centre, letter: RowMapping, now: datetime) -
         return []
     table = register.certificates
     live = select(table.c.serial).where(
-        table.c.case_id == letter["case_id"], table.c.state == CertificateState.ISSUED.value
+        table.c.case_id == letter["case_id"],
+        table.c.state.in_([CertificateState.ISSUED.value, CertificateState.HELD.value]),
     )
     return [
         row["serial"]

@@ -114,7 +114,8 @@ def _judge(
 def trust_of(centre: Centre) -> Trust:
     """What staff certificates are judged by: the configured roots, else our own; every CRL at hand."""
     settings = centre.settings.authentication
-    own = list(_certificates(centre.public / "issuing.pem"))
+    # Of every issuing authority: one that was rolled over has certificates of staff about.
+    own = [each for path in sorted(centre.public.glob("issuing*.pem")) for each in _certificates(path)]
     roots = _certificates(Path(settings.smime_roots) if settings.smime_roots else centre.public / "root.pem")
     folders = [centre.public, *([Path(settings.smime_crls)] if settings.smime_crls else [])]
     crls = [crl for folder in folders for path in sorted(folder.glob("*.crl")) for crl in _crls(path)]

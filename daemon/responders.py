@@ -19,7 +19,6 @@ from sqlalchemy import Connection, select
 from ca import claims, issue, register
 from ca.authority import Authority
 from ca.errors import UNREADABLE, CaError, CaErrorKind
-from ca.hierarchy import ISSUING_ID
 from ca.issue import IssuanceRequest
 from ca.names import UPPER_BOUND, AuthorityName
 from ca.ocsp import ResponseSigner
@@ -30,7 +29,7 @@ from ca.signer import ResponderSigner, Signer, make_ca_key
 from config.credentials import CredentialError
 from config.settings import Settings
 
-from . import post
+from . import authorities, post
 from .cabinet import Cabinet
 from .centre import Centre, profiles_of
 from .guard import attempt
@@ -56,7 +55,7 @@ def look_after(centre: Centre) -> int:
     if responder is None or cabinet is None:
         return 0
     made, signers, errors = 0, [], list[Exception]()
-    for issuer in (centre.signer,):
+    for issuer in centre.signers:
         current = _current(centre, cabinet, issuer, responder.signer_of(issuer.authority.id))
         if _is_wanted(centre, issuer, current):
             fresh = attempt("OCSP responder", partial(_make, centre, cabinet, issuer), errors)
@@ -117,10 +116,21 @@ def faults(
     register, which must stand still meanwhile (the caller's transaction)."""
     if not settings.ocsp.url:
         return []
-    issuer = register.authority(tx, ISSUING_ID)
+    begun = [each for each in authorities.serving(tx, now) if each.not_before <= now]
+    return [fault for issuer in begun for fault in _faults_of(tx, settings, store, issuer, now, random_bytes)]
+
+
+def _faults_of(
+    tx: Connection,
+    settings: Settings,
+    store: Store,
+    issuer: Authority,
+    now: datetime,
+    random_bytes: Callable[[int], bytes],
+) -> list[str]:
     row = newest(tx, issuer.id, now)
     if row is None or row.not_after < now:
-        return ["ocsp: no responder has a certificate that is valid; run the service, it makes one"]
+        return [f"ocsp: no responder of {issuer.id} has a certificate that is valid; run the service, it makes one"]
     responder = Responder(store, lambda: now, settings.ocsp)
     try:
         cabinet = Cabinet(settings.data_dir / "keys", secret(settings, settings.ca.passphrase_credential))

@@ -3,6 +3,7 @@
 import argparse
 import fcntl
 import os
+import resource
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from . import ceremony, checklist, loop, responders
 from .centre import Centre
 from .console import Answer, UsageError, aligned
 from .guard import attempt
-from .keyring import credentials_of, door_credentials, open_service
+from .keyring import check_profile, credentials_of, door_credentials, open_service
 from .store import StoreError
 from .web_server import serving
 
@@ -46,10 +47,12 @@ def init(arguments: argparse.Namespace) -> Answer:
     """Make what is missing, leave what is there; safe to repeat, and brings an older database up."""
     written = ceremony.write_configuration(arguments.config)
     settings = load(arguments.config)
+    check_profile(settings)
+    people = tuple(arguments.present or ())
     steps = [
         written,
         *ceremony.make_secrets(settings),
-        *ceremony.establish_authority(settings, now=arguments.clock()),
+        *ceremony.establish_authority(settings, now=arguments.clock(), people=people),
     ]
     lines = [f"{'made ' if step.made else 'found'}  {step.what}" for step in steps]
     lines += [f"next: {step}" for step in _next_steps(settings, arguments.config, fresh=written.made)]
@@ -99,9 +102,10 @@ def run(arguments: argparse.Namespace) -> Answer:
         raise UsageError(
             "`run --shadow` and `run --role` come with stage 7 of the project; `run` and `run --once` work"
         )
+    keep_out_of_dumps()
     centre = open_service(load(arguments.config), clock=arguments.clock)
     try:
-        with _alone(centre):
+        with alone(centre.settings):
             # Nobody else writes here now, so a half file is what a stop has left behind.
             centre.blobs.sweep(centre.clock())
             return _once(centre) if arguments.once else _until_stopped(centre)
@@ -109,10 +113,15 @@ def run(arguments: argparse.Namespace) -> Answer:
         centre.close()
 
 
+def keep_out_of_dumps() -> None:
+    """A crash of this process or a child leaves no core dump: the memory holds CA keys (core(5))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 @contextmanager
-def _alone(centre: Centre) -> Iterator[None]:
+def alone(settings: Settings) -> Iterator[None]:
     """Only one process works on a data folder; the lock goes with the process, however it ends (flock(2))."""
-    with (centre.settings.data_dir / "run.lock").open("w") as lock:
+    with (settings.data_dir / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -22,6 +22,8 @@ from sqlalchemy.engine import RowMapping, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ca.tables import renew_guards
+
 from . import schema
 
 READS_ONLY = "reads_only"
@@ -72,18 +74,24 @@ class Store:
             # SQLite would make it readable to every user of the machine; its -wal and -shm take over this mode.
             self._file.touch(mode=0o600)
         self._refuse_newer()
+        before = self._revision()
         with self.engine.begin() as connection:
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if before != self._head():
+                renew_guards(connection)
 
     def check(self) -> None:
         """Raise StoreError unless the schema is exactly this program's. Makes nothing, not even an empty file."""
         if self._file is not None and not self._file.exists():
             raise StoreError(f"there is no database at {self._file}; `ogis-lra init` makes it")
         self._refuse_newer()
-        if self._revision() != ScriptDirectory.from_config(alembic_config()).get_current_head():
+        if self._revision() != self._head():
             raise StoreError("the database schema is older than this program; run `ogis-lra init` to bring it up")
+
+    def _head(self) -> str | None:
+        return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
     def _revision(self) -> str | None:
         with self.engine.connect() as connection:

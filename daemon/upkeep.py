@@ -3,20 +3,18 @@
 Everything is found by "is it past its time", never by "is it exactly now": an outage delays, it loses nothing.
 """
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
-from ca import crl, register
+from ca import register
 from ca.register import CertificateRow
 
 from . import (
     approval,
+    ca_watch,
     cases,
     checkpoints,
     completion,
@@ -31,16 +29,15 @@ from . import (
     urgent,
 )
 from .answers import answer
-from .blobs import write_durably
 from .case import CaseKind, Event, State
 from .centre import Centre
 from .guard import attempt
 from .planning import JST
+from .publication import CRL_FILE
+from .publication import publish as publish_crl
 from .store import every, one
 
-_log = logging.getLogger(__name__)
-
-CRL_FILE = "issuing.crl"
+__all__ = ["CRL_FILE", "carry_out_due", "look_after", "publish_crl", "renew", "withdraw_expired"]
 
 
 def look_after(centre: Centre) -> int:
@@ -145,48 +142,7 @@ _CALENDAR: tuple[tuple[str, Callable[[Centre], int]], ...] = (
     ("reminders", reminders.remind),
     ("forms that never came back", withdraw_expired),
     ("forms after urgent revocations", urgent.remind_forms),
+    ("end of the issuing CA", ca_watch.watch),
     ("checkpoint", checkpoints.keep),
     ("daily digest", digest.send),
 )
-
-
-def publish_crl(centre: Centre, *, force: bool = False) -> bool:
-    """Publish a new CRL when something was revoked since the last one, or half of its life is over.
-
-    Recorded first, then written: a crash in between leaves the older file, and the next round writes the recorded one.
-    The file is replaced atomically, so a relying party never reads half a CRL. Where the clock has gone back,
-    thisUpdate (RFC 5280 section 5.1.2.4) stays at that of the CRL before: a newer number never looks older.
-    """
-    now = centre.clock()
-    with centre.store.transaction() as tx:
-        if force or _wanted(tx, centre):
-            former = register.latest_crl(tx, centre.signer.authority.id)
-            now = max(now, former.this_update) if former is not None else now
-            number = register.next_crl_number(tx, centre.signer.authority.id)
-            entries = register.revoked_for_crl(tx, centre.signer.authority.id, now)
-            life = timedelta(days=centre.settings.ca.crl_days)
-            der = centre.signer.sign_crl(crl.plan(centre.signer.authority, number, entries, now, now + life))
-            register.store_crl(tx, centre.signer.authority.id, der)
-            centre.audit.append(tx, "crl_published", at=now, actor="issuer", number=number, entries=len(entries))
-        newest = register.latest_crl(tx, centre.signer.authority.id)
-    if newest is None:
-        raise LookupError("no CRL has been recorded")
-    target = centre.public / CRL_FILE
-    pem = x509.load_der_x509_crl(newest.der).public_bytes(Encoding.PEM)
-    if target.exists() and target.read_bytes() == pem:
-        return False
-    write_durably(target, pem, mode=0o644)
-    _log.info("CRL %d published", newest.number)
-    return True
-
-
-def _wanted(tx: Connection, centre: Centre) -> bool:
-    newest = register.latest_crl(tx, centre.signer.authority.id)
-    if newest is None:
-        return True
-    now = centre.clock()
-    if now >= newest.this_update + (newest.next_update - newest.this_update) / 2:
-        return True
-    listed = {entry.serial_number for entry in x509.load_der_x509_crl(newest.der)}
-    entries = register.revoked_for_crl(tx, centre.signer.authority.id, now)
-    return bool({entry.serial for entry in entries} - listed)

@@ -150,6 +150,7 @@ CHANCE_AND_TIME = ("random", "secrets", "time", "uuid")
 PURE_EXCEPT = {
     ("parsers/__main__.py", "socket"): "the nursery's end of the one socket to the service, inherited by number",
     ("parsers/nursery.py", "socket"): "orders and pidfds over that socket: the edge of the confined children",
+    ("ca/token.py", "threading"): "a session with a token serves one thread at a time",
     (
         "ca/issue.py",
         "threading",
@@ -179,7 +180,10 @@ SQL_IN_CA = {
     "ca/claims.py": "takes in the right to a signature, through the connection it is given",
     "ca/checker.py": "re-reads the register through the connection it is given",
     "ca/ocsp_checker.py": "re-reads the register through the connection it is given",
+    "ca/crl_checker.py": "the CRLs' part of the checker",
+    "ca/crl_register.py": "the CRLs' part of the register",
     "ca/register.py": "the register itself",
+    "ca/revocation.py": "the register's way onto the CRL and off it",
     "ca/rows.py": "what the rows of the register look like",
     "ca/standing.py": "what OCSP tells of a serial number, read from the register",
     "ca/tables.py": "the tables of the register",
@@ -298,6 +302,7 @@ DEFAULTS = {
         "time.sleep",
     ): "the wait between two tries, which a request to stop ends; open_centre's default",
     ("daemon/ceremony.py", "secrets.token_bytes"): "the default of the ceremony's functions",
+    ("daemon/ca_console.py", "secrets.token_bytes"): "the default of the commands that make a key or a passphrase",
     ("daemon/responders.py", "secrets.token_bytes"): "the default of what `verify` asks the responder with",
     ("daemon/failures.py", "secrets.SystemRandom"): "the default jitter of retries",
     ("daemon/demo/server.py", "datetime.now"): "the default of the embedded mail server, which production never runs",
@@ -393,7 +398,15 @@ def test_only_the_signer_touches_a_ca_key_and_only_the_bundle_a_subscribers():
 
 
 # parsers/codes.py calls the signer it is given for the code on a form; no key of the CA is near.
-SIGNERS = {"ca/signer.py", "ca/issue.py", "ca/crl.py", "ca/bundle.py", "daemon/demo/tls.py", "parsers/codes.py"}
+SIGNERS = {
+    "ca/signer.py",
+    "ca/token.py",
+    "ca/issue.py",
+    "ca/crl.py",
+    "ca/bundle.py",
+    "daemon/demo/tls.py",
+    "parsers/codes.py",
+}
 
 
 def test_signing_happens_in_the_signer_or_in_a_rehearsal_with_a_throw_away_key():
@@ -406,15 +419,25 @@ def test_signing_happens_in_the_signer_or_in_a_rehearsal_with_a_throw_away_key()
     assert found <= SIGNERS, found - SIGNERS
 
 
+def test_only_the_token_room_speaks_pkcs11():
+    found = {
+        place.module
+        for name, tree in modules("")
+        for place in imports(name, tree)
+        if place.what.partition(".")[0] == "pkcs11"
+    }
+    assert found == {"ca/token.py"}
+
+
 KEY_OPENERS = {
     "ca/signer.py": "defines it",
     "daemon/cabinet.py": "the keys of OCSP responders, which the service makes by itself",
-    "daemon/ceremony.py": "the root key, for its yearly CRL",
-    "daemon/keyring.py": "the issuing key, at the start of the service",
+    "daemon/keyring.py": "the issuing keys, at the start of the service; the root key, for its CRL and a rollover",
+    "daemon/root_key.py": "the root key, to read back what goes to the safe",
 }
 
 
-def test_only_keyring_ceremony_and_cabinet_open_a_sealed_key():
+def test_only_keyring_root_key_and_cabinet_open_a_sealed_key():
     found = {place.module for name, tree in modules("") for place in calls(name, tree) if place.what == "open_key"}
     assert found == set(KEY_OPENERS) - {"ca/signer.py"}
 

@@ -2,16 +2,18 @@
 # Installs the Debian packages that the tests need (or those named), if any is missing and we may; `.ci/run` uses it too.
 set -euo pipefail
 
-# openssl is the independent judge of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
+# openssl, GnuTLS and NSS are the independent judges of certificates, CRLs and PKCS#12 files; tesseract's data makes the second opinion on
 # scans; the forms are printed with the fonts IPAex and VL, the tests draw with those and with IPA and Noto. Dovecot and
-# Postfix are the real mail servers of the tests, which start their own, each in a folder of its own.
+# Postfix are the real mail servers of the tests, which start their own, each in a folder of its own. SoftHSM is the
+# token of the tests for keys that lie in an HSM.
 # GnuTLS, NSS and Java judge certificates beside openssl; nginx, curl and Chromium are a real relying party.
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=(
-    openssl tesseract-ocr-eng tesseract-ocr-jpn
+    openssl gnutls-bin libnss3-tools tesseract-ocr-eng tesseract-ocr-jpn
     fonts-ipaexfont-gothic fonts-vlgothic fonts-ipafont fonts-noto-cjk
     dovecot-imapd dovecot-lmtpd postfix
-    gnutls-bin libnss3-tools openjdk-17-jre-headless nginx curl chromium
+    softhsm2
+    openjdk-17-jre-headless nginx curl chromium
 )
 
 missing=()

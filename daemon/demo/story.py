@@ -227,7 +227,10 @@ def _renewal(stage: Stage) -> None:
     before = _count(stage)
     with stage.centre.store.transaction() as tx:
         last = max(row.not_after for row in register.every(tx) if row.revoked_at is None)
-    stage.go_to(last - timedelta(days=stage.centre.settings.policy.renewal_days - 1))
+    then = last - timedelta(days=stage.centre.settings.policy.renewal_days - 1)
+    # The yearly visit to the safe: without it the root's CRL would have run out, and staff been told so every day.
+    ceremony.establish_authority(stage.centre.settings, now=then)
+    stage.go_to(then)
     stage.expect("期限30日前までに、申請なしで2名分の新しい証明書を発行した", true=_count(stage)[0] == before[0] + 2)
     _fetch_each(stage, HANAKO, TAKERU)
     renewed = _subjects(stage, HANAKO)[-1]
@@ -283,12 +286,15 @@ def _close(stage: Stage, end: datetime) -> None:
     """The end: publish a CRL of today, lay out the CA's files, and look whether everything agrees."""
     stage.clock.move(max(stage.clock(), end))
     upkeep.publish_crl(stage.centre, force=True)
-    # The yearly visit to the safe: the root's first CRL ran out during the story.
+    # The yearly visit to the safe again.
     ceremony.establish_authority(stage.centre.settings, now=stage.clock())
     target = stage.folder / "ca"
     target.mkdir(exist_ok=True)
-    for name in ("root.pem", "issuing.pem", "chain.pem", "root.crl", "issuing.crl"):
+    for name in ("root.pem", "issuing.pem", "chain.pem"):
         shutil.copyfile(stage.centre.public / name, target / name)
+    # For openssl and nginx, which want PEM; at the addresses in the certificates lies DER.
+    for name in ("root.crl", "issuing.crl"):
+        shutil.copyfile(stage.centre.public / f"{name}.pem", target / name)
     with stage.centre.store.transaction() as tx:
         faults = [
             str(fault) for fault in check_register(tx, authority=stage.centre.signer.authority, now=stage.clock())
@@ -331,7 +337,7 @@ def _subjects(stage: Stage, address: str) -> list[str]:
 
 
 def _crl_agrees(stage: Stage) -> bool:
-    published = x509.load_pem_x509_crl((stage.centre.public / upkeep.CRL_FILE).read_bytes())
+    published = x509.load_der_x509_crl((stage.centre.public / upkeep.CRL_FILE).read_bytes())
     return len(published) == _count(stage)[1]
 
 

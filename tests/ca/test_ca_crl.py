@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ca.crl import Entry, Reason, entry_of, number_of, plan
-from ca.der import _value, signed
+from ca.der import signed
+from ca.der import value as der_value
 from ca.errors import CaError, CaErrorKind
 from ca.issue import new_serial
 from ca.keys import KeyKind, rehearsal_key, signature_algorithm
@@ -41,7 +42,7 @@ def test_a_crl_holds_what_was_planned() -> None:
     assert crl.is_signature_valid(hierarchy().issuing.public_key)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.REMOVE_FROM_CRL}))
 def test_every_reason_comes_back(reason: Reason) -> None:
     crl = x509.load_der_x509_crl(crl_of([Entry(7 << 70, NOW, reason)]))
     assert [entry_of(entry).reason for entry in crl] == [reason]
@@ -113,7 +114,7 @@ def test_a_plan_shows_nothing_but_its_dates() -> None:
         st.integers(1, (1 << 159) - 1),
         st.tuples(
             st.datetimes(datetime(2000, 1, 1), NOW.replace(tzinfo=None), timezones=st.just(UTC)),
-            st.sampled_from(list(Reason)),
+            st.sampled_from(sorted(set(Reason) - {Reason.REMOVE_FROM_CRL})),
         ),
         max_size=20,
     )
@@ -205,7 +206,7 @@ def key_identifier() -> x509.AuthorityKeyIdentifier:
         ),
         (lambda: {"entries": [revoked(at=NOW + timedelta(days=20))]}, "revocation_in_future"),
         (lambda: {"entries": [reason(x509.ReasonFlags.unspecified)]}, "reason"),
-        (lambda: {"entries": [reason(x509.ReasonFlags.certificate_hold)]}, "reason"),
+        (lambda: {"entries": [reason(x509.ReasonFlags.certificate_hold)]}, None),
         (lambda: {"entries": [reason(x509.ReasonFlags.remove_from_crl)]}, "reason"),
         (
             lambda: {"entries": [revoked((x509.CRLReason(x509.ReasonFlags.superseded), True))]},
@@ -228,7 +229,7 @@ def test_a_crl_without_next_update_is_found() -> None:
     stamp = (NOW + WEEK).strftime("%y%m%d%H%M%SZ").encode()
     without = tbs.replace(bytes([0x17, len(stamp)]) + stamp, b"")
     header = 2 if tbs[1] < 0x80 else 2 + (tbs[1] & 0x7F)
-    spoilt = signed(_value(0x30, without[header:]), signature_algorithm(issuing.key_kind), b"no signature")
+    spoilt = signed(der_value(0x30, without[header:]), signature_algorithm(issuing.key_kind), b"no signature")
     assert lint_crl(x509.load_der_x509_crl(spoilt), authority=issuing) == ("next_update_missing",)
 
 

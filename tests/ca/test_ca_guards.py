@@ -145,9 +145,9 @@ def test_postgresql_gets_the_same_tables_and_guards() -> None:
     assert "NEW.tbs IS DISTINCT FROM OLD.tbs" in " ".join(statements)
     dialect = postgresql.dialect()
     table = str(CreateTable(certificates).compile(dialect=dialect))
-    assert "CHECK (state IN ('reserved', 'issued', 'revoked', 'abandoned'))" in table
+    assert "CHECK (state IN ('reserved', 'issued', 'revoked', 'abandoned', 'held'))" in table
     indexes = [str(CreateIndex(index).compile(dialect=dialect)) for index in certificates.indexes]
-    assert any("UNIQUE" in index and "WHERE state IN ('reserved', 'issued')" in index for index in indexes)
+    assert any("UNIQUE" in index and "WHERE state IN ('reserved', 'issued', 'held')" in index for index in indexes)
 
 
 def test_another_database_has_no_guards() -> None:

@@ -14,7 +14,8 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from ca.authority import Authority
-from ca.der import _value, signed
+from ca.der import signed
+from ca.der import value as der_value
 from ca.issue import new_serial
 from ca.keys import rehearsal_key, signature_algorithm
 from ca.lint import lint_certificate
@@ -193,8 +194,8 @@ def test_a_wrong_head_is_found(field_name: str, value: object, code: str) -> Non
 def test_a_certificate_that_ends_before_it_begins_is_found() -> None:
     draft = Draft(not_before=NOW + timedelta(days=2), not_after=NOW + timedelta(days=2))
     early, late = ((NOW + timedelta(days=days)).strftime("%y%m%d%H%M%SZ").encode() for days in (1, 2))
-    both = _value(0x17, late) * 2
-    turned = respelled(draft, both, _value(0x17, late) + _value(0x17, early))
+    both = der_value(0x17, late) * 2
+    turned = respelled(draft, both, der_value(0x17, late) + der_value(0x17, early))
     assert codes(turned) == ("validity_order",)
 
 
@@ -204,7 +205,7 @@ def respelled(draft: Draft, old: bytes, new: bytes) -> x509.Certificate:
     tbs = certificate.tbs_certificate_bytes
     assert tbs.count(old) == 1
     header = 2 if tbs[1] < 0x80 else 2 + (tbs[1] & 0x7F)
-    changed = _value(0x30, tbs[header:].replace(old, new))
+    changed = der_value(0x30, tbs[header:].replace(old, new))
     der = signed(changed, signature_algorithm(issuing().key_kind), b"no signature")
     with warnings.catch_warnings():
         # `cryptography` warns about a serial number below 1, here and below, and hands it over all the same.
@@ -229,7 +230,7 @@ def codes(certificate: x509.Certificate) -> tuple[str, ...]:
 )
 def test_a_serial_number_out_of_its_bounds_is_found(octets: str, code: str) -> None:
     draft = Draft(serial=(1 << 150) + 5)
-    mark = _value(0x02, draft.serial.to_bytes(19))
+    mark = der_value(0x02, draft.serial.to_bytes(19))
     assert codes(respelled(draft, mark, bytes.fromhex(octets))) == (code,)
 
 

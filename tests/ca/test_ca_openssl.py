@@ -118,7 +118,8 @@ def test_every_kind_of_key_verifies_strictly(tmp_path: Path, kind: KeyKind, name
     leaf = x509.load_der_x509_certificate(
         one.sign_certificate(prepare(request(name=name), made.issuing, new_serial(os.urandom)))
     )
-    entries = [Entry(new_serial(os.urandom), NOW, reason, NOW) for reason in Reason]
+    reasons = sorted(set(Reason) - {Reason.REMOVE_FROM_CRL})
+    entries = [Entry(new_serial(os.urandom), NOW, reason, NOW) for reason in reasons]
     crl = one.sign_crl(plan(made.issuing, 1, entries, NOW, NOW + timedelta(days=7)))
     crls = [crl, made.root_crl]
     assert verify(tmp_path, leaf, crls, "-crl_check", "-crl_check_all", at=NOW + HOUR, kind=kind) == "OK"

@@ -278,7 +278,8 @@ def test_an_approver_is_found_whatever_the_case_of_the_address():
 def test_nothing_secret_has_a_place_in_the_settings():
     """Passwords and keys are credentials: here stand their names only, so that repr may show everything."""
     secretive = {name for name, _ in options(Settings) if re.search("pass|secret|token|key", name)}
-    harmless = ("policy.password_delay_minutes", "oauth.token_url")
+    labels = ("ca.key", "ca.key_store", "ca.pkcs11_key", "ca.pkcs11_token")
+    harmless = ("policy.password_delay_minutes", "oauth.token_url", *labels)
     assert all(name.endswith("_credential") or name in harmless for name in secretive)
     assert "hidden" not in repr(build(example(), base=Path()))
 

@@ -49,7 +49,7 @@ def test_secrets_are_random_distinct_and_for_the_owner_only(settings):
     ceremony.make_secrets(settings)
     folder = settings.data_dir / "credentials"
     values = {path.name: path.read_text() for path in folder.iterdir()}
-    assert len(set(values.values())) == 4
+    assert len(set(values.values())) == 5
     assert all(re.fullmatch(r"[0-9a-f]{64}\n", value) for value in values.values())
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
@@ -78,7 +78,7 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
             established(settings)
     key = (settings.data_dir / "keys" / "issuing.key").read_bytes()
     steps = established(settings)
-    assert [step.made for step in steps] == [False] * 7 + [True]
+    assert [step.made for step in steps] == [False] * 8 + [True, True]
     assert (settings.data_dir / "keys" / "issuing.key").read_bytes() == key
     assert {path.name for path in (settings.data_dir / "public").iterdir()} == {
         "root.pem",
@@ -87,6 +87,7 @@ def test_a_stop_before_anything_was_published_is_finished_by_the_next_run(settin
         "root.cer",
         "issuing.cer",
         "root.crl",
+        "root.crl.pem",
     }
 
 
@@ -104,7 +105,7 @@ def test_the_roots_crl_is_renewed_at_half_its_life_while_the_key_is_here(setting
     safe.rename(key)
     steps = established(settings, now=later)
     assert [step.what for step in steps if step.made] == ["CRL of the root", "published certificates"]
-    crl = x509.load_pem_x509_crl(path.read_bytes())
+    crl = x509.load_der_x509_crl(path.read_bytes())
     assert crl.last_update_utc == later
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 2
     assert not any(step.made for step in established(settings, now=later))
@@ -157,7 +158,7 @@ def test_the_ceremony_is_an_audit_event_and_the_register_knows_both_authorities(
         assert {each.id for each in register.every_authority(tx)} == {ROOT_ID, ISSUING_ID}
         kinds = tx.execute(text("SELECT kind FROM events")).scalars().all()
     store.close()
-    assert kinds == ["authority_established"]
+    assert kinds == ["authority_established", "ceremony_recorded"]
     assert secret(settings, "audit-key").reveal()
 
 

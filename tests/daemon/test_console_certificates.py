@@ -113,7 +113,7 @@ def test_a_number_that_never_became_a_certificate_has_no_pem(lra, copied, serial
     change(
         copied,
         f"UPDATE certificates SET state = 'abandoned', der = NULL, issued_at = NULL, reason = 'unspecified', "
-        f"revoked_at = reserved_at, recorded_at = reserved_at WHERE serial = '{serials['issued']}'",
+        f"crl_entry = x'30', crl_change = 9, revoked_at = reserved_at, recorded_at = reserved_at WHERE serial = '{serials['issued']}'",
         unguarded=True,
     )
     answered = lra("cert", serials["issued"], "--pem")
@@ -175,15 +175,24 @@ PLANTED = {
         "does not match its chain value",
     ),
     "a revocation was taken back": (
-        """UPDATE certificates SET state = 'issued', revoked_at = NULL, recorded_at = NULL, reason = NULL
-        WHERE state = 'revoked'""",
+        """UPDATE certificates SET state = 'issued', revoked_at = NULL, recorded_at = NULL, reason = NULL,
+        crl_entry = NULL WHERE state = 'revoked'""",
         "crl_lists_unrevoked",
     ),
     "a revocation was made up": (
         """UPDATE certificates SET state = 'revoked', revoked_at = issued_at, recorded_at = issued_at,
-        reason = 'unspecified' WHERE state = 'issued'""",
+        reason = 'unspecified', crl_entry = x'30', crl_change = 1 WHERE state = 'issued'""",
         "crl_lacks_revoked",
     ),
+    "the entry of a revocation was changed": (
+        "UPDATE certificates SET crl_entry = x'3000' WHERE state = 'revoked'",
+        "entry_differs",
+    ),
+    "the digest of a CRL was changed": (
+        "UPDATE crls SET digest = '00' WHERE authority_id LIKE 'issuing%'",
+        "crl_differs",
+    ),
+    "the count of entries was changed": ("UPDATE crls SET size = 9 WHERE authority_id LIKE 'issuing%'", "crl_differs"),
     "a subject was changed": (
         "UPDATE certificates SET subject = 'CN=Mallory' WHERE state = 'issued'",
         "subject_differs",

@@ -74,6 +74,7 @@ def test_the_steps_of_a_round_are_those_of_the_book_in_their_order():
         "calendar",
         "execute",
         "publish",
+        "crl",
         "send",
     ]
 

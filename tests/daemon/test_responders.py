@@ -206,8 +206,8 @@ def test_a_revocation_that_another_process_commits_is_told_at_once(centre, clock
     assert says(centre, serial) == "good"
     with closing(sqlite3.connect(centre.store.engine.url.database)) as other:
         other.execute(
-            "UPDATE certificates SET state = 'revoked', revoked_at = :at, recorded_at = :at, reason = 'key_compromise'"
-            " WHERE serial = :serial",
+            "UPDATE certificates SET state = 'revoked', revoked_at = :at, recorded_at = :at, reason = 'key_compromise',"
+            " crl_entry = x'00', crl_change = 1 WHERE serial = :serial",
             {"at": clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "serial": serial},
         )
         assert says(centre, serial) == "good"

@@ -206,7 +206,7 @@ def test_one_case_that_fails_keeps_no_other_from_its_day(stage, monkeypatch):
 
 
 def published(stage):
-    return x509.load_pem_x509_crl((stage.centre.public / upkeep.CRL_FILE).read_bytes())
+    return x509.load_der_x509_crl((stage.centre.public / upkeep.CRL_FILE).read_bytes())
 
 
 def number(crl):
@@ -256,14 +256,14 @@ def test_a_crl_that_cannot_be_signed_leaves_number_and_file_as_they_were(stage):
     class Broken:
         authority = stage.centre.signer.authority
 
-        def sign_crl(self, _plan):
+        def sign_draft(self, _draft):
             raise RuntimeError("the key is gone")
 
-    before, signer = published(stage), stage.centre.signer
-    object.__setattr__(stage.centre, "signer", Broken())
+    before, signer, hands = published(stage), stage.centre.signer, stage.centre.hands
+    object.__setattr__(stage.centre, "hands", (Broken(),))
     with pytest.raises(RuntimeError):
         upkeep.publish_crl(stage.centre, force=True)
-    object.__setattr__(stage.centre, "signer", signer)
+    object.__setattr__(stage.centre, "hands", hands)
     assert published(stage) == before
     with stage.centre.store.transaction() as tx:
         assert register.latest_crl(tx, signer.authority.id).number == number(before)

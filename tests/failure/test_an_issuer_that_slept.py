@@ -92,7 +92,7 @@ def signed_serials(centre, into):
             into.append(register.serial_text(prepared.serial))
             return centre.signer.sign_certificate(prepared)
 
-    return replace(centre, signer=Noting())
+    return replace(centre, hands=(Noting(),))
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)

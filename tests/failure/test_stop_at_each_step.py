@@ -80,7 +80,7 @@ PLACES = [
     Place("5", "old certificate revoked not committed", "approval", at_event("certificate_revoked"), abandoned=1),
     Place("5", "password sealed not committed", "approval", at_part("vault", "seal", after=True), abandoned=1),
     Place("5", "case ended", "approval", at_event("case_done", committed=True)),
-    Place("5", "before the CRL is signed", "approval", at_part("signer", "sign_crl")),
+    Place("5", "before the CRL is signed", "approval", at_part("signer", "sign_draft")),
     Place("5", "CRL signed not recorded", "approval", at_event("crl_published")),
     Place("5", "CRL recorded not written", "approval", at_function(upkeep, "write_durably")),
     Place("6", "letter taken up", "application", at_sql("UPDATE letters SET state", "sending", committed=True)),

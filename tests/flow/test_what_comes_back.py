@@ -66,7 +66,7 @@ def kill_is_complete(stage, word):
     """Certificate revoked, on the CRL, told to all staff; the password in no file of ours."""
     ((_, fate),) = certificates(stage)
     assert fate != "live"
-    crl = x509.load_pem_x509_crl((stage.centre.public / "issuing.crl").read_bytes())
+    crl = x509.load_der_x509_crl((stage.centre.public / "issuing.crl").read_bytes())
     assert len(list(crl)) == 1
     for address in APPROVERS:
         (told,) = [mail for mail in stage.letters(address) if "パスワードが返ってきました" in mail.subject]

@@ -97,7 +97,10 @@ def at_part(part: str, method: str, *, after: bool = False) -> Fault:
 
     def arm(stage: Stage, wire: Tripwire) -> None:
         inner = getattr(stage.centre, part)
-        stage.centre = replace(stage.centre, **{part: _Part(inner, method, wire, after=after)})
+        wired = _Part(inner, method, wire, after=after)
+        # The signer is the first of several hands.
+        changed = {"hands": (wired,)} if part == "signer" else {part: wired}
+        stage.centre = replace(stage.centre, **changed)
 
     return arm
 
@@ -335,7 +338,7 @@ def faults_of(life: Any, *, twice: int | range = 0, abandoned: int | range = 0) 
     faults += [f"{len(left)} mails left in the mailbox"] * bool(left)
     filed = len(life.server.messages(CENTRE, FILED))
     faults += [f"{filed} mails filed, {life.sent} sent"] * (filed != life.sent)
-    published = x509.load_pem_x509_crl((centre.public / upkeep.CRL_FILE).read_bytes())
+    published = x509.load_der_x509_crl((centre.public / upkeep.CRL_FILE).read_bytes())
     listed = {f"{entry.serial_number:x}" for entry in published}
     faults += ["the published CRL does not list what was revoked or abandoned"] * (listed != {*given_up, *revoked})
     faults += [f"{len(given_up)} serial numbers abandoned"] * (len(given_up) not in abandoned)

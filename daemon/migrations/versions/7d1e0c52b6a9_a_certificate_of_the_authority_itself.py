@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "7d1e0c52b6a9"
-down_revision = "5b45c9cf7445"
+down_revision = "0b7766f94f53"
 branch_labels = None
 depends_on = None
 

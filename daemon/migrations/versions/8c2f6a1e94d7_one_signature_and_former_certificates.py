@@ -6,7 +6,7 @@ from alembic import op
 from ca.tables import claim_guards
 
 revision = "8c2f6a1e94d7"
-down_revision = "7d1e0c52b6a9"
+down_revision = "4e8b7d20c915"
 branch_labels = None
 depends_on = None
 
