@@ -31,7 +31,7 @@ def watch(centre: Centre) -> int:
             return 0
         week = now.astimezone(JST).isocalendar()
         key = f"alarm:ca-ends:{week.year}-{week.week:02d}"
-        if post.was_told(tx, key):
+        if post.told(tx, key):
             return 0
         _log.error("staff are told: the issuing CA issues whole terms until %s", f"{last:%Y-%m-%d}")
         lines = (

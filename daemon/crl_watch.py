@@ -100,7 +100,7 @@ def _local(time: datetime) -> str:
 
 def _tell(tx: Connection, centre: Centre, alarm: _Alarm, now: datetime) -> int:
     key = f"alarm:crl:{alarm.kind}:{alarm.authority}:{now.astimezone(JST):%Y%m%d}"
-    if post.was_told(tx, key):
+    if post.told(tx, key):
         return 0
     _log.error("staff are told: CRL of %s %s", alarm.authority, alarm.kind)
     lines = (alarm.meaning, "システム担当者にご連絡ください。")
