@@ -21,6 +21,8 @@ from config import forms, request_types
 from config.forms import Library
 from daemon.form_learning import learn_form
 from parsers.application import read
+from parsers.document import open_document
+from parsers.labels import find_parts, vocabulary
 from parsers.picture import Picture
 from parsers.reading import Route, SealVerdict
 from parsers.recogniser import Recogniser
@@ -65,6 +67,27 @@ def as_pdf(picture):
     return out.getvalue()
 
 
+def with_box_before_type(name, *, ticked):
+    """The page with its request type moved to the right and a box drawn before it."""
+    form, table = forms.form("2024-07"), request_types.load()
+    [page] = open_document((SAMPLES / f"{name}.pdf").read_bytes()).pages
+    cell = find_parts(page.cells, vocabulary(form), table).type_cell
+    picture = page_of(name)
+    text, scale = cell.runs[0].box, picture.points
+    x0, x1, y0, y1 = (round(at * scale) for at in (text.x0 - 1, text.x1 + 1, text.y0 - 1, text.y1 + 1))
+    pixels, high = picture.pixels.copy(), y1 - y0
+    word = pixels[y0:y1, x0:x1].copy()
+    pixels[y0:y1, x0:x1] = word.max(axis=(0, 1))
+    left = x0 + 2 * high
+    pixels[y0:y1, left : left + x1 - x0] = word
+    corner, other = (x0 + 6, y0 + 6), (x0 + high - 6, y1 - 6)
+    cv2.rectangle(pixels, corner, other, (0, 0, 0), 2)
+    if ticked:
+        cv2.line(pixels, corner, other, (0, 0, 0), 3)
+        cv2.line(pixels, (corner[0], other[1]), (other[0], corner[1]), (0, 0, 0), 3)
+    return Picture(pixels, picture.dpi)
+
+
 def truth_of(name):
     return json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))["applications"][0]
 
@@ -106,6 +129,21 @@ def test_a_scan_says_what_the_page_says(scanner, name, how):
     assert len(wrong) <= 1, wrong
     assert all(application.fields[key].confidence < 0.9 for key in wrong), wrong
     assert application.seal.verdict is not SealVerdict.ABSENT
+
+
+@pytest.mark.parametrize(("spread", "blur"), [((3, 2), 1.0), ((3, 2), 1.4), ((3, 3), 0.6)])
+def test_a_letter_whose_gaps_are_shut_is_no_box_before_a_type(scanner, spread, blur):
+    picture = page_of("handover")
+    pixels = cv2.GaussianBlur(cv2.erode(picture.pixels, np.ones(spread, np.uint8)), (0, 0), blur)
+    kind = scanner.scan(Picture(np.ascontiguousarray(pixels), picture.dpi), 1).sheets[0].kind
+    assert (kind.raw, kind.confidence) == ("担当変更", 1.0)
+
+
+@pytest.mark.parametrize(("ticked", "expected"), [(True, "new_issue"), (False, None)])
+def test_a_box_before_the_only_type_counts_whatever_the_word_says(scanner, ticked, expected):
+    picture = with_box_before_type("new_issue", ticked=ticked)
+    [application] = read(as_pdf(worn(picture)), received_on=DAY, recognise=scanner.scan).applications
+    assert (application.request_type.value if application.request_type else None) == expected
 
 
 def test_every_value_of_a_scan_has_its_place_on_the_page_as_it_came(scanner):
