@@ -9,7 +9,7 @@ is told as a page without a form and goes to a person.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -41,10 +41,12 @@ from parsers.vocabulary import vocabulary
 
 # A cell lower than this holds no line of text; one with both sides longer than that is the seal box or a drawing.
 _LOWEST, _LARGEST = 3.0 * MM, 26.0 * MM
-# So many cells are asked which way is up, and so many labels among them are an answer.
+# So many cells are asked which way is up; so many labels among them, and no fewer than half of them, are an answer.
 _PROBES, _SETTLED = 10, 2
 # The strip over the first cell in which the title and the mark of the form's version stand.
 _HEAD = 40.0 * MM
+# Cells that share a side are no further apart than this, in points.
+_TOUCHES = 3.0
 # A cell higher than this may hold a heading of two lines; so few rows of ink are none.
 _TALL, _LEAST_ROWS = 9.0 * MM, 12
 # A row of a line of text has this share of ink at least; such a line is so high, in mm, and no higher.
@@ -143,18 +145,19 @@ class Scanner:
 
     def _upright(self, flat: FlatPage) -> FlatPage:
         """The page with its text the right way up, told by the labels that can be read."""
-        here = self._labels_in(flat)
-        if here >= _SETTLED:
+        here, probes = self._labels_in(flat)
+        # E-Mail and TEL are read on their heads, too: two labels among many cells that say nothing are no answer.
+        if here >= max(_SETTLED, probes / 2):
             return flat
         turned = FlatPage(flat.ruled.half_turned())
-        return turned if self._labels_in(turned) > here else flat
+        return turned if self._labels_in(turned)[0] > here else flat
 
-    def _labels_in(self, flat: FlatPage) -> int:
-        """How many labels stand in the smallest cells, where labels are."""
+    def _labels_in(self, flat: FlatPage) -> tuple[int, int]:
+        """How many labels stand in the smallest cells, where labels are, and how many of these were looked at."""
         small = sorted((box for box in flat.ruled.boxes if _holds_text(box)), key=lambda box: box.area)
         written = (inside for box in small if not (inside := flat.inside(box)).is_blank)
         probes = [Crop(inside, Mask.LABEL) for inside in islice(written, _PROBES)]
-        return sum(self._is_label(each.text) for each in self._recogniser.read(probes))
+        return sum(self._is_label(each.text) for each in self._recogniser.read(probes)), len(probes)
 
     # --- what is printed
 
@@ -169,9 +172,25 @@ class Scanner:
             {box: flat.inside(box) for box in wanted if box.y1 - box.y0 > _TALL and not self._is_label(texts[box])}
         )
         texts |= {box: MARKS[flat.inside(box).ticked] for box in flat.ruled.boxes if _holds_mark(box)}
-        cells = tuple(_cell(box, texts.get(box, "")) for box in flat.ruled.boxes)
+        parted = self._parted(flat, wanted)
+        texts |= {part: text for parts in parted.values() for part, text in parts.items()}
+        whole = [part for box in flat.ruled.boxes for part in parted.get(box, [box])]
+        cells = tuple(_cell(box, texts.get(box, "")) for box in whole)
         width, height = _size(flat.picture)
         return Page(number, width, height, Route.SCAN, cells, head.runs(seen[len(wanted) :]))
+
+    def _parted(self, flat: FlatPage, boxes: Iterable[Box]) -> dict[Box, dict[Box, str]]:
+        """The cells that are two or more because a fold took the line between them: beside them stand as many boxes to
+        tick, and in the row of each a statement of its own. With their parts, and what stands in those."""
+        marks = [box for box in flat.ruled.boxes if _holds_mark(box)]
+        rows = {box: found for box in boxes if len(found := _rows_beside(box, marks)) > 1}
+        crops = [Crop(flat.inside(row), Mask.LABEL) for found in rows.values() for row in found]
+        seen = iter(self._recogniser.read(crops))
+        read = {box: {row: next(seen).text for row in found} for box, found in rows.items()}
+        return {box: parts for box, parts in read.items() if all(map(self._is_statement, parts.values()))}
+
+    def _is_statement(self, text: str) -> bool:
+        return any(words.closest_statement(text) for words in self._words)
 
     def _is_label(self, text: str) -> bool:
         return bool(text) and any(words.closest(text) for words in self._words)
@@ -250,6 +269,19 @@ def _holds_text(box: Box) -> bool:
 def _holds_mark(box: Box) -> bool:
     width, height = box.x1 - box.x0, box.y1 - box.y0
     return max(width, height) <= MARK_CELL
+
+
+def _rows_beside(box: Box, marks: Iterable[Box]) -> list[Box]:
+    """A box cut into the rows of the boxes to tick that stand to the left of it, where those fill its height."""
+    rows = sorted(
+        (mark.y0, mark.y1)
+        for mark in marks
+        if abs(mark.x1 - box.x0) < _TOUCHES and mark.y0 > box.y0 - _TOUCHES and mark.y1 < box.y1 + _TOUCHES
+    )
+    edges = [(box.y0, box.y0), *rows, (box.y1, box.y1)]
+    if any(abs(lower[0] - upper[1]) > _TOUCHES for upper, lower in pairwise(edges)):
+        return []
+    return [Box(box.x0, y0, box.x1, y1) for y0, y1 in rows]
 
 
 def _lines_across(bits: ink.Bits, mm: float) -> list[Span]:

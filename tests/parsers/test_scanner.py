@@ -4,6 +4,7 @@ import io
 import json
 import tomllib
 import unicodedata
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from parsers.picture import Picture
 from parsers.reading import Route, SealVerdict
 from parsers.recogniser import Recogniser
 from parsers.rendering import render
+from parsers.ruling import find_grid
 from parsers.scan import PROBLEMS, scan_from_json, scan_to_json
 from parsers.scanner import Scanner
 from parsers.type_words import read_type
@@ -144,6 +146,39 @@ def test_a_box_before_the_only_type_counts_whatever_the_word_says(scanner, ticke
     picture = with_box_before_type("new_issue", ticked=ticked)
     [application] = read(as_pdf(worn(picture)), received_on=DAY, recognise=scanner.scan).applications
     assert (application.request_type.value if application.request_type else None) == expected
+
+
+def test_statements_whose_line_is_lost_in_a_fold_stay_two(scanner, monkeypatch):
+    picture = worn(page_of("new_issue"))
+    whole = scanner.scan(picture, 1).sheets[0]
+
+    def with_lost_line(*given):
+        ruled = find_grid(*given)
+        *others, upper, lower = sorted((box for box in ruled.boxes if box.x1 - box.x0 > 300), key=lambda box: box.y0)
+        while not (upper.y1 - upper.y0 < 16 and abs(upper.y1 - lower.y0) < 1 and abs(upper.x0 - lower.x0) < 1):
+            *others, upper, lower = *others, upper
+        boxes = {box: box for box in ruled.boxes} | {upper: upper._replace(y1=lower.y1)}
+        del boxes[lower]
+        return replace(ruled, boxes=tuple(boxes.values()))
+
+    monkeypatch.setattr("parsers.scanner.find_grid", with_lost_line)
+    folded = scanner.scan(picture, 1).sheets[0]
+    assert folded.ticks == whole.ticks
+    assert None not in folded.ticks.values()
+
+
+def test_a_form_on_its_head_is_turned_though_latin_labels_are_read_there_too(scanner):
+    picture = page_of("new_issue")
+    pixels, wide = picture.pixels.copy(), picture.pixels.shape[1]
+    latin = np.full((60, wide, 3), 255, np.uint8)
+    for at in range(4):
+        cv2.rectangle(latin, (60 + 150 * at, 5), (190 + 150 * at, 55), (0, 0, 0), 2)
+        cv2.putText(latin, "E-Mail", (75 + 150 * at, 42), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (0, 0, 0), 2)
+    # Four labels that are the right way up where the form is not.
+    pixels[-200:-140] = np.rot90(latin, 2)
+    for turn in (0, 2):
+        [sheet] = scanner.scan(worn(Picture(pixels, picture.dpi), turn=turn), 1).sheets
+        assert sheet.kind.raw == "新規発行"
 
 
 def test_every_value_of_a_scan_has_its_place_on_the_page_as_it_came(scanner):
