@@ -1,5 +1,6 @@
 """Ink in a cell: print stays, seal and fill and noise go, boxes are told by their ink."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,3 +124,15 @@ def test_a_dash_alone_in_its_cell_stays():
     grey = np.full((46, 900), 250, np.uint8)
     grey[21:25, 60:78] = 0
     assert [(line.x0, line.x1) for line in ink.find_lines(grey)] == [(60, 78)]
+
+
+@pytest.mark.parametrize("mark", [True, False])
+@pytest.mark.parametrize("shade", [(2, 16), (2, 26), (2, 20)])
+def test_a_shade_beside_a_box_does_not_tick_it(mark, shade):
+    grey = np.full((24, 44), 250, np.uint8)
+    cv2.rectangle(grey, (14, 5), (31, 21), (110,), 2)
+    grey[shade[0] : 5, shade[1] : shade[1] + 3] = 190
+    if mark:
+        cv2.line(grey, (18, 13), (21, 17), (90,), 2)
+        cv2.line(grey, (21, 17), (27, 9), (90,), 2)
+    assert ticked(grey, mm=200 / 25.4) is mark
