@@ -29,6 +29,8 @@ _INSET_POINTS = 1.5
 _TINT, _VEIL = 0.12, 0.7
 # Print is darker than this share of its ground.
 _DARK = 0.65
+# A name wider than this share of its box is shortened; outside of its box it stands only where it hides so much less.
+_NARROW, _OUTSIDE = 0.45, 0.12
 # The height of a capital of OpenCV's plain font at scale 1, in pixels.
 _PLAIN_HEIGHT = 22.0
 
@@ -91,16 +93,21 @@ def _blend(canvas: Pixels, place: tuple[int, int, int, int], colour: Colour, sha
 def _write(
     canvas: Pixels, print_: Pixels, text: str, frame: tuple[int, int, int, int], look: tuple[float, Colour]
 ) -> None:
-    """The name on a veil of white where it hides the least print: in a corner of its box, or just above or below it.
-    `print_` is the grey page, on which each name that was written counts as print."""
+    """The name on a veil of white where it hides the least print: in a corner of its box or, where each of them holds
+    much more of it, just above or below. `print_` is the grey page, on which a name that was written counts as print.
+    In a narrow box the block is left out of the name."""
     scale, colour = look
-    (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    wide, high = wide + 2, high + 3
     left, top, right, bottom = frame
+    (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    if wide > _NARROW * (right - left):
+        text = text.rpartition(".")[2]
+        (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    wide, high = wide + 2, high + 3
     corners = [(right - wide, top), (left, top), (right - wide, bottom - high), (left, bottom - high)]
     corners += [(right - wide, top - high), (right - wide, bottom + 1)]
     # Of places that hide equally little the first one, the upper right corner, is where forms are mostly blank.
-    x, y = min(corners, key=lambda at: _hidden(print_, at[0], at[1], wide, high))
+    costs = [_hidden(print_, x, y, wide, high) + (_OUTSIDE if index > 3 else 0) for index, (x, y) in enumerate(corners)]
+    x, y = corners[costs.index(min(costs))]
     _blend(canvas, (x, y, x + wide, y + high), (255, 255, 255), _VEIL)
     cv2.putText(canvas, text, (x, y + high - 2), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
     print_[max(0, y) : max(0, y + high), max(0, x) : max(0, x + wide)][:, ::2] = 0
