@@ -30,7 +30,7 @@ _TINT, _VEIL = 0.12, 0.7
 # Print is darker than this share of its ground.
 _DARK = 0.65
 # A name wider than this share of its box is shortened; outside of its box it stands only where it hides so much less.
-_NARROW, _OUTSIDE = 0.45, 0.12
+_NARROW, _OUTSIDE = 0.45, 0.08
 # The height of a capital of OpenCV's plain font at scale 1, in pixels.
 _PLAIN_HEIGHT = 22.0
 
