@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from daemon.children import Child, Nursery  # noqa: E402 - the path comes first
 from parsers.application import read  # noqa: E402
+from parsers.beside import Beside, InPlace  # noqa: E402
 from parsers.frames import picture_frame  # noqa: E402
 from parsers.inside import Inside  # noqa: E402
 from parsers.recogniser import Recogniser  # noqa: E402
@@ -100,9 +101,9 @@ class Cost:
     cpu: float
 
 
-def measure(data: bytes, day: date, recogniser: Recogniser, second: SecondOpinion | None) -> Cost:
+def measure(data: bytes, day: date, recogniser: Recogniser, second: SecondOpinion | None, beside: InPlace) -> Cost:
     engines = [Watched(recogniser)] + ([Watched(second)] if second else [])
-    scanner = Scanner(engines[0], second=engines[1] if second else None)  # type: ignore[arg-type]  # they answer alike
+    scanner = Scanner(engines[0], second=engines[1] if second else None, beside=beside)  # type: ignore[arg-type]  # they answer alike
     spent: list[float] = []
     whole = seconds_of(lambda: spent.append(cpu_of(lambda: read(data, received_on=day, recognise=scanner.scan))))
     drawn = seconds_of(lambda: render(data, 1, dpi=native_dpi(data, 1) or DPI))
@@ -119,7 +120,7 @@ def forget(asked: Sequence[tuple[str, tuple[Any, ...], dict[str, Any]]]) -> None
         for crop in given[0] if isinstance(given[0], list) else given[:1]:
             inside = getattr(crop, "pixels", None)
             if isinstance(inside, Inside):
-                inside.signals = None
+                inside.signals.clear()
 
 
 def megabytes(child: Child) -> float:
@@ -160,13 +161,13 @@ def children(pages: Sequence[bytes]) -> tuple[dict[str, float], float]:
 
 
 def main(folder: Path | None) -> int:
-    recogniser, second = Recogniser(threads=2), open_second_opinion()
+    recogniser, second, beside = Recogniser(threads=2), open_second_opinion(), Beside()
     costs, kept = [], []
     for name, data, day in scans(folder):
         kept.append(data)
         if len(kept) == 1:
-            measure(data, day, recogniser, second)  # the first page pays for planning and loading
-        cost = measure(data, day, recogniser, second)
+            measure(data, day, recogniser, second, beside)  # the first page pays for planning and loading
+        cost = measure(data, day, recogniser, second, beside)
         costs.append(cost)
         print(
             f"{name:34} {cost.whole * 1000:7.0f} ms  render {cost.render * 1000:5.0f}  "

@@ -42,6 +42,10 @@ _STRANGE, _REACH_IN = 1.7, 9.0
 _SEAL_FROM, _FRAME, _APART, _LEAST_BORDERS = 0.3, 0.3, 0.2, 3
 # What is so many letters high is no stroke of one.
 _TALLER = 1.8
+# A line down through a cell is so thin and runs through so much of it, both in heights of the cell.
+_HAIR, _THROUGH = 0.08, 0.7
+# Dirt is so many letters high and wide at the most, and so many away from the next ink.
+_SPECK, _SPECK_AWAY = 0.4, 4.0
 # Ink this many heights of a line away from it is no part of it.
 _FAR = 0.7
 
@@ -302,7 +306,29 @@ def _written(grey: Pixels) -> Bits:
     for row in strong:
         beside[max(0, row - 1) : row + 2] = True
     kept[1:] &= np.array([beside[y : y + h].any() for _, y, _, h, _ in found])
-    return np.asarray(kept[labels], dtype=np.bool_)
+    return _without_strays(np.asarray(kept[labels], dtype=np.bool_), letter)
+
+
+def _without_strays(bits: Bits, letter: float) -> Bits:
+    """The ink without what stands far from any text: lines down through the cell (a side of a cell that the grid missed
+    by a hair, a fold) and single specks of dirt. Recognised, the white before one takes longer than the text, and what
+    ends it becomes a letter. Ink that has the cell for itself is left alone, unless it is such a line."""
+    height, width = bits.shape
+    columns = np.flatnonzero(bits.any(axis=0))
+    if not len(columns):
+        return bits
+    breaks = np.flatnonzero(np.diff(columns) > 1)
+    starts, ends = columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, len(columns) - 1]] + 1
+    away = np.minimum(starts - np.r_[-width, ends[:-1]], np.r_[starts[1:], 2 * width] - ends)
+    thin, small = ends - starts <= max(2, _HAIR * height), ends - starts < _SPECK * letter
+    for index in np.flatnonzero((thin | small) & (away > _STRANGE * letter)).tolist():
+        piece = bits[:, starts[index] : ends[index]]
+        rows = np.flatnonzero(piece.any(axis=1))
+        tall = int(rows[-1] - rows[0]) + 1
+        speck = small[index] and tall < _SPECK * letter and away[index] > _SPECK_AWAY * letter and len(starts) > 1
+        if speck or (thin[index] and tall > _THROUGH * height):
+            piece[:] = False
+    return bits
 
 
 def _merged(lines: list[Span], *, height: int) -> list[Span]:

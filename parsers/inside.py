@@ -21,12 +21,12 @@ _LETTER = 1.3
 class Inside:
     """Pixels of a cell without its ruling lines as far as they are straight; `mm` are its pixels to the millimetre.
 
-    `signals` is for the recogniser alone, which keeps what it has seen there.
+    `signals` is for the recogniser alone, which keeps what it has seen there, as several lines (True) or as one.
     """
 
     def __init__(self, pixels: Pixels, mm: float) -> None:
         self.pixels, self.mm = pixels, mm
-        self.signals: object = None
+        self.signals: dict[bool, object] = {}
 
     @cached_property
     def grey(self) -> Pixels:
@@ -97,9 +97,9 @@ class FlatPage:
 
     def inside(self, box: Box) -> Inside:
         """The inside of a cell."""
-        if box not in self._insides:
-            self._insides[box] = Inside(self._cut(box), self.picture.dpi / 25.4)
-        return self._insides[box]
+        found = self._insides.get(box)
+        # Who comes second in the same moment takes what the first one made.
+        return found or self._insides.setdefault(box, Inside(self._cut(box), self.picture.dpi / 25.4))
 
     def _cut(self, box: Box) -> Pixels:
         """The pixels of a box of the flat page without its rim."""

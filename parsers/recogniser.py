@@ -119,14 +119,20 @@ class Recogniser:
         """
         known = [_known(crop) for crop in crops]
         lines = [[] if found is not None else _lines(crop) for crop, found in zip(crops, known, strict=True)]
-        seen = self._pool.map(self._signal, [line for each in lines for line in each])
+        seen = iter(self._signals([line for each in lines for line in each]))
         result = []
         for crop, found, own in zip(crops, known, lines, strict=True):
             signals = found if found is not None else list(islice(seen, len(own)))
-            if isinstance(crop.pixels, Inside) and crop.lines:
-                crop.pixels.signals = signals
+            if isinstance(crop.pixels, Inside):
+                crop.pixels.signals[crop.lines] = signals
             result.append(signals)
         return result
+
+    def _signals(self, lines: Sequence[Line]) -> list[_Signal]:
+        """What the model sees in each line. The longest go first: begun last, one would keep a thread at work alone."""
+        order = sorted(range(len(lines)), key=lambda index: -lines[index].image.shape[1])
+        seen = dict(zip(order, self._pool.map(self._signal, [lines[index] for index in order]), strict=True))
+        return [seen[index] for index in range(len(lines))]
 
     def _signal(self, line: Line) -> _Signal:
         return _Signal(line, self._alphabet.narrow(self._probabilities(line), Mask.ANY))
@@ -186,9 +192,9 @@ def _meet(barrier: Barrier) -> None:
 
 def _known(crop: Crop) -> list[_Signal] | None:
     """What has been seen in the inside of a cell before."""
-    if not isinstance(crop.pixels, Inside) or not crop.lines:
+    if not isinstance(crop.pixels, Inside):
         return None
-    return cast("list[_Signal] | None", crop.pixels.signals)
+    return cast("list[_Signal] | None", crop.pixels.signals.get(crop.lines))
 
 
 def _lines(crop: Crop) -> list[Line]:

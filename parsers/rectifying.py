@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from parsers.beside import InPlace
 from parsers.picture import Pixels
 
 Numbers = NDArray[np.float64]
@@ -71,9 +72,9 @@ class Flattening:
             (sin * here_x + cos * here_y) * self.width + middle_y,
         )
 
-    def apply(self, pixels: Pixels, paper: int, *, quarter_turn: bool = False) -> Pixels:
+    def apply(self, pixels: Pixels, paper: int, *, quarter_turn: bool = False, beside: InPlace | None = None) -> Pixels:
         """The flat picture, of the size of `pixels`, which may be larger than the small picture; with
-        `quarter_turn` turned clockwise afterwards.
+        `quarter_turn` turned clockwise afterwards. `beside` does one half of it.
 
         What lies outside of the page becomes `paper`.
         """
@@ -87,17 +88,25 @@ class Flattening:
         x, y = self.back((x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5)
         tiles = _tiles(np.stack(((x + 0.5) / scale_x - 0.5, (y + 0.5) / scale_y - 0.5), axis=-1))
         flat = np.empty((down, across, *pixels.shape[2:]), np.uint8)
-        for row, top in enumerate(rows[:-1].tolist()):
-            for column, left in enumerate(columns[:-1].tolist()):
-                bottom, right = min(top + _TILE, down), min(left + _TILE, across)
-                flat[top:bottom, left:right] = cv2.warpAffine(
-                    pixels,
-                    tiles[row, column],
-                    (right - left, bottom - top),
-                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                    borderMode=cv2.BORDER_CONSTANT,
-                    borderValue=[paper] * 4,
-                )
+
+        def lay(some: range) -> None:
+            for row in some:
+                top = int(rows[row])
+                for column, left in enumerate(columns[:-1].tolist()):
+                    bottom, right = min(top + _TILE, down), min(left + _TILE, across)
+                    flat[top:bottom, left:right] = cv2.warpAffine(
+                        pixels,
+                        tiles[row, column],
+                        (right - left, bottom - top),
+                        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                        borderMode=cv2.BORDER_CONSTANT,
+                        borderValue=[paper] * 4,
+                    )
+
+        half = (len(rows) - 1) // 2
+        lower = (beside or InPlace()).start(lambda: lay(range(half, len(rows) - 1)))
+        lay(range(half))
+        lower()
         return flat
 
 

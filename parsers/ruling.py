@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from parsers.beside import InPlace
 from parsers.cells import Segment, find_boxes
 from parsers.line_gaps import completed
 from parsers.line_net import connect
@@ -86,18 +87,20 @@ class Ruled:
         )
 
 
-def find_grid(picture: Picture) -> Ruled | None:
-    """The page made flat with its cells; None where there is no grid: a blank page, a letter, a photo."""
+def find_grid(picture: Picture, beside: InPlace | None = None) -> Ruled | None:
+    """The page made flat with its cells; None where there is no grid: a blank page, a letter, a photo. `beside` does
+    one half of what is done for rows and for columns alike."""
+    beside = beside or InPlace()
     if not picture.pixels.size:
         return None
     grey = _small(picture)
     if min(grey.shape) < _LEAST_SIDE:
         return None
     paper = int(np.percentile(grey[::8, ::8], 75))
-    flattening = _flattening(grey, paper)
+    flattening = _flattening(grey, paper, beside)
     if flattening is None:
         return None
-    found = _lines(flattening.apply(grey, paper), paper)
+    found = _lines(flattening.apply(grey, paper), paper, beside)
     if found is None:
         return None
     (across, down), raw, seen = found
@@ -105,18 +108,24 @@ def find_grid(picture: Picture) -> Ruled | None:
     boxes = completed(_without_frames(closed), seen[0].mask, seen[1].mask, _POINT)
     if len(boxes) < _LEAST_CELLS:
         return None
-    return _turned(picture, boxes, _cut_edges(*raw, flattening), flattening, paper)
+    return _turned(picture, boxes, _cut_edges(*raw, flattening), flattening, paper, beside)
 
 
 _Both = tuple[list[Line], list[Line]]
 
 
-def _lines(flat: Pixels, paper: int) -> tuple[_Both, _Both, list[Strokes]] | None:
+def _lines(flat: Pixels, paper: int, beside: InPlace) -> tuple[_Both, _Both, list[Strokes]] | None:
     """The lines across and down that are sides of cells, before that all that were seen, and the strokes they are."""
-    seen = [strokes(flat, _MM, across=across) for across in (True, False)]
-    found = [lines_in(each, _MM) for each in seen]
+    upright = beside.start(lambda: _strokes_and_lines(flat, across=False))
+    both = [_strokes_and_lines(flat, across=True), upright()]
+    seen, found = [each for each, _ in both], [each for _, each in both]
     across, down = connect((found[0], seen[0]), (found[1], seen[1]), _MM, paper)
     return ((across, down), (found[0], found[1]), seen) if across and down else None
+
+
+def _strokes_and_lines(flat: Pixels, *, across: bool) -> tuple[Strokes, list[Line]]:
+    seen = strokes(flat, _MM, across=across)
+    return seen, lines_in(seen, _MM)
 
 
 def _small(picture: Picture) -> Pixels:
@@ -136,14 +145,15 @@ def _small(picture: Picture) -> Pixels:
     return np.asarray(cv2.max(cv2.max(red, green), blue), dtype=np.uint8)
 
 
-def _flattening(grey: Pixels, paper: int) -> Flattening | None:
+def _flattening(grey: Pixels, paper: int, beside: InPlace) -> Flattening | None:
     height, width = grey.shape
     coarse = cv2.resize(grey, (max(1, width // _COARSE), max(1, height // _COARSE)), interpolation=cv2.INTER_AREA)
     hat = cv2.morphologyEx(coarse, cv2.MORPH_BLACKHAT, np.ones((5, 5), np.uint8))
     angle = find_skew(np.asarray(hat > max(24.0, 0.35 * float(np.percentile(hat, 99))), dtype=np.uint8))
     straight = rotate(grey, angle, paper)
-    rows, columns = (stretches(strokes(straight, _MM, across=across).mask, across=across) for across in (True, False))
-    return flatten(rows, columns, (height, width), angle)
+    columns = beside.start(lambda: stretches(strokes(straight, _MM, across=False).mask, across=False))
+    rows = stretches(strokes(straight, _MM, across=True).mask, across=True)
+    return flatten(rows, columns(), (height, width), angle)
 
 
 def _segments(lines: Iterable[Line]) -> list[Segment]:
@@ -192,7 +202,14 @@ def _cut_edges(across: Sequence[Line], down: Sequence[Line], flattening: Flatten
     return frozenset(side for side, count in counts.items() if count >= _CUT_LINES)
 
 
-def _turned(picture: Picture, boxes: Sequence[Box], cut: frozenset[str], flattening: Flattening, paper: int) -> Ruled:
+def _turned(
+    picture: Picture,
+    boxes: Sequence[Box],
+    cut: frozenset[str],
+    flattening: Flattening,
+    paper: int,
+    beside: InPlace,
+) -> Ruled:
     """The flat page with its text running from left to right or upside down, but not from top to bottom.
 
     Cells of a form are wider than high, since a line of text goes into each.
@@ -204,7 +221,7 @@ def _turned(picture: Picture, boxes: Sequence[Box], cut: frozenset[str], flatten
         boxes = [Box(height - box.y1, box.x0, height - box.y0, box.x1) for box in boxes]
         clockwise = {"left": "top", "top": "right", "right": "bottom", "bottom": "left"}
         cut = frozenset(clockwise[side] for side in cut)
-    pixels = flattening.apply(picture.pixels, paper, quarter_turn=sideways)
+    pixels = flattening.apply(picture.pixels, paper, quarter_turn=sideways, beside=beside)
     return Ruled(
         picture=Picture(pixels, picture.dpi),
         boxes=_in_order(boxes),

@@ -4,13 +4,14 @@ Pure but for the model it is handed. What a value is worth is decided by `parser
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from config.forms import Form
-from config.request_types import Table
+from config.request_types import RequestType, Table
 from parsers import gate
+from parsers.beside import InPlace
 from parsers.cells import Cell
 from parsers.decoding import likeliest
 from parsers.document import Page
@@ -20,14 +21,14 @@ from parsers.inside import INSET, MM, FlatPage, Inside
 from parsers.labels import Grid
 from parsers.lines import Line
 from parsers.reading import Box, Route, Seal, SealVerdict
-from parsers.recogniser import Crop, Mask, Recognised, Recogniser, mask_of
+from parsers.recogniser import Crop, Glyph, Mask, Recognised, Recogniser, mask_of
 from parsers.seal_fingerprint import fingerprint
 from parsers.seal_verdict import judge_picture
 from parsers.second_opinion import SecondOpinion
 from parsers.sheet import Entry, Sheet
 from parsers.tick_boxes import square_ticked
 from parsers.tick_boxes import squares as squares_in
-from parsers.type_words import read_type
+from parsers.type_words import read_type, type_places
 
 # A word is taken for the request type where it is this likely, letter by letter, and so much likelier than any other.
 _LIKELY, _CLEARLY = -1.2, 0.7
@@ -77,9 +78,11 @@ class ScannedForm:
     form: Form
     grid: Grid
     coarse: bool = False
+    beside: InPlace = field(default_factory=InPlace)
 
     def sheet(self, part: Page) -> Sheet:
         """Everything that stands in the form. `part` is the page, or the part of it, with the recognised labels."""
+        seal = self.beside.start(lambda: self._seal(part))
         keys = [key for key in self.form.field_keys(self.table) if key in self.grid.values]
         return Sheet(
             version=self.form.version,
@@ -88,7 +91,7 @@ class ScannedForm:
             kind=self._kind(),
             entries=self._entries(keys, part),
             ticks={row.key: self._tick(row.key) for row in self.table.confirmations},
-            seal=self._seal(part),
+            seal=seal(),
             notes=("cut_page",) if self.flat.ruled.cut_edges else (),
         )
 
@@ -175,10 +178,8 @@ class ScannedForm:
             return Entry(text, 1.0 if listed else _UNSURE, place)
         if inside.is_blank:
             return Entry("", 1.0, place)
-        known = {word: rule.type for rule in self.table.types.values() for word in (rule.word, *rule.synonyms)}
-        scores = dict(zip(known, self.recogniser.score(Crop(inside, Mask.LABEL), list(known)), strict=True))
-        likely = likeliest(scores, known, least=_LIKELY, lead=_CLEARLY)
-        if listed is not None and (likely is None or known[likely] is listed):
+        likely = self._likely_type(inside)
+        if listed is not None and (likely is None or self._type_words[likely] is listed):
             return Entry(cell.text, 1.0 if likely else _UNSURE, place)
         if likely:
             return Entry(likely, 1.0, place)
@@ -195,6 +196,11 @@ class ScannedForm:
         if not squares:
             return None
         [seen] = self.recogniser.read([Crop(inside, Mask.LABEL)])
+        # Worn print shuts the gaps of 更 and 担 until they are as square and as framed as a box.
+        spelt = [glyph.place for glyph in self._letters_of_types(seen, inside)]
+        squares = [square for square in squares if not any(_stands_in(place, square) for place in spelt)]
+        if not squares:
+            return None
         pieces = [(square, MARKS[square_ticked(inside.grey, square)]) for square in squares]
         pieces += [
             (glyph.place, glyph.char)
@@ -203,6 +209,26 @@ class ScannedForm:
         ]
         lines = inside.spans
         return "".join(text for _, text in sorted(pieces, key=lambda piece: _reading_order(piece[0], lines)))
+
+    def _letters_of_types(self, seen: Recognised, inside: Inside) -> list[Glyph]:
+        """The letters that make up the word of a type: those of every word that was read as it stands, or all of them
+        where the likeliest word has just as many. A box is no letter of a word, wherever it stands."""
+        glyphs = [glyph for glyph in seen.glyphs if not glyph.char.isspace()]
+        places = type_places("".join(glyph.char for glyph in glyphs), self.table)
+        if places:
+            return [glyph for start, end in places for glyph in glyphs[start:end]]
+        likely = self._likely_type(inside)
+        return glyphs if likely and len(likely) == len(glyphs) else []
+
+    def _likely_type(self, inside: Inside) -> str | None:
+        """The word of a type that all the print in a cell is, by its likelihood; None where none is clearly ahead."""
+        known = self._type_words
+        scores = dict(zip(known, self.recogniser.score(Crop(inside, Mask.LABEL), list(known)), strict=True))
+        return likeliest(scores, known, least=_LIKELY, lead=_CLEARLY)
+
+    @property
+    def _type_words(self) -> dict[str, RequestType]:
+        return {word: rule.type for rule in self.table.types.values() for word in (rule.word, *rule.synonyms)}
 
     def _tick(self, key: str) -> bool | None:
         mark, statement = self.grid.checks.get(key, (None, None))

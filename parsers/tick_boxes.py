@@ -15,6 +15,8 @@ _SMALLEST_BOX, _LARGEST_BOX = 1.7, 8.0
 _LARGEST_SQUARE, _NEARLY_SQUARE, _BESIDE_BOX = 5.0, 1.35, 0.35
 # The innermost part of a square begins so far in; less ink than this there is none, more than that a tick.
 _INNERMOST, _UNTICKED, _TICKED = 0.3, 0.03, 0.12
+# Less ink than this inside a frame is what blur leaves of its corners.
+_NOTHING_INSIDE = 0.02
 # What is inked over more than this share is a filled box.
 _FILLED = 0.8
 
@@ -46,7 +48,7 @@ def ticked(crop: Pixels, *, mm: float) -> bool | None:
         # No frame: a mark alone, unless it is a mere stroke.
         return True if min(x1 - x0, y1 - y0) >= 0.8 * mm else None
     share = float(inside.mean()) if inside.size else 0.0
-    if share < 0.012:
+    if share < _NOTHING_INSIDE:
         return False
     return True if share > 0.05 else None
 
@@ -82,7 +84,10 @@ def square_ticked(grey: Pixels, square: Span) -> bool | None:
 
 def _inside(drawn: Bits, mm: float) -> Bits | None:
     """What lies inside the frame of a box; None where there is no frame of four sides."""
-    frame = _framed(drawn) or _frame_of_strokes(drawn, mm)
+    frame = _frame_of_strokes(drawn, mm)
+    # A shade that hangs on the box, as of a fold, must not make its frame a part of what lies inside.
+    if frame is None or _framed(drawn[frame.y0 : frame.y1, frame.x0 : frame.x1]) is None:
+        frame = _framed(drawn) or frame
     if frame is None:
         return None
     tall, wide = frame.y1 - frame.y0, frame.x1 - frame.x0

@@ -31,14 +31,27 @@ _MARK_BEFORE = "([☑✓✔レ■●○☒□☐]?)"
 _BETWEEN = re.compile(r"[\s/／、,，・･+＋&＆と及び\-－‐]*")
 
 
+def _pattern(table: Table) -> re.Pattern[str]:
+    """The word of a type, with the mark before it."""
+    # The longest word first, so that 新規発行申請 is not taken for 新規 with something behind it.
+    longest_first = sorted(_meanings(table), key=len, reverse=True)
+    return re.compile(_MARK_BEFORE + "(" + "|".join(map(re.escape, longest_first)) + ")")
+
+
+def _meanings(table: Table) -> dict[str, RequestType]:
+    return {word: rule.type for rule in table.types.values() for word in (rule.word, *rule.synonyms)}
+
+
 def _types_with_marks(text: str, table: Table) -> tuple[list[tuple[RequestType, str]], str]:
     """Each type named in the text with the mark before its word, and what is left of the text without them."""
-    words = {word: rule.type for rule in table.types.values() for word in (rule.word, *rule.synonyms)}
-    # The longest word first, so that 新規発行申請 is not taken for 新規 with something behind it.
-    longest_first = sorted(words, key=len, reverse=True)
-    pattern = re.compile(_MARK_BEFORE + "(" + "|".join(map(re.escape, longest_first)) + ")")
+    words, pattern = _meanings(table), _pattern(table)
     found = [(words[match[2]], match[1]) for match in pattern.finditer(text)]
     return found, _BETWEEN.sub("", pattern.sub("", text))
+
+
+def type_places(text: str, table: Table) -> list[tuple[int, int]]:
+    """Where the words of types stand in a text without spaces, without the marks before them: (start, end)."""
+    return [match.span(2) for match in _pattern(table).finditer(text)]
 
 
 def types_in(text: str, table: Table) -> list[RequestType]:

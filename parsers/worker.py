@@ -149,20 +149,21 @@ def _page_before(asked: Frame) -> Page | None:
 def recogniser() -> Answer:
     """What answers as a recogniser: `equip` as of a reader, `recognise`: a picture → what is on it. Loads the model,
     which takes about a second."""
-    from parsers.recogniser import Recogniser  # noqa: PLC0415 - heavy, and a reader has no use for them
+    from parsers.beside import Beside  # noqa: PLC0415 - heavy, and a reader has no use for them
+    from parsers.recogniser import Recogniser  # noqa: PLC0415
     from parsers.scanner import Scanner  # noqa: PLC0415
     from parsers.second_opinion import open_second_opinion  # noqa: PLC0415
     from parsers.signatures import verifier  # noqa: PLC0415 - behind the walls no library could be loaded any more
 
-    model, second = Recogniser(), open_second_opinion()
-    scanner = Scanner(model, second=second)
+    model, second, beside = Recogniser(), open_second_opinion(), Beside()
+    scanner = Scanner(model, second=second, beside=beside)
 
     def answer(_: Channel, asked: Frame) -> Frame:
         nonlocal scanner
         if asked.kind == EQUIP:
             given = equipment_in(asked)
             verify = verifier(given.code_key) if given.code_key else None
-            scanner = Scanner(model, second=second, library=given.library(), verify=verify)
+            scanner = Scanner(model, second=second, beside=beside, library=given.library(), verify=verify)
             return Frame(EQUIPPED)
         page = asked.body.get("page")
         if asked.kind != "recognise" or type(page) is not int:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from parsers.application import Recognise, read
+from parsers.beside import Beside
 from parsers.errors import ParseError
 from parsers.normalise import Kind, kind_of
 from parsers.reading import Application
@@ -129,7 +130,7 @@ def make_recognise(threads: int) -> Recognise:
     from parsers.scanner import Scanner  # noqa: PLC0415
     from parsers.second_opinion import open_second_opinion  # noqa: PLC0415
 
-    return Scanner(Recogniser(threads), second=open_second_opinion()).scan
+    return Scanner(Recogniser(threads), second=open_second_opinion(), beside=Beside() if threads > 1 else None).scan
 
 
 def judge_all(paths: Sequence[Path], *, jobs: int, second_opinion: bool) -> Iterator[Page]:

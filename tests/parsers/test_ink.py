@@ -1,5 +1,6 @@
 """Ink in a cell: print stays, seal and fill and noise go, boxes are told by their ink."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -84,3 +85,54 @@ def test_two_lines_of_text_are_two_and_the_bars_of_a_letter_are_one():
     two = np.vstack([scanned(drawn(part, frame=0), 1)[:, :240] for part in ("東京都千代田区", "あおぞらビル")])
     assert len(ink.find_lines(ink.clean(two))) == 2
     assert len(ink.find_lines(ink.clean(scanned(drawn("三二三", frame=0), 1)))) == 1
+
+
+def cell(text_at=60, right=(), dot=None):
+    """A wide cell with two letters, and what else is drawn: bars by their place and rows, a speck by its place."""
+    grey = np.full((46, 900), 250, np.uint8)
+    for left in (text_at, text_at + 34):
+        grey[8:38, left : left + 4] = grey[8:38, left + 22 : left + 26] = 0
+        grey[8:12, left : left + 26] = 0
+    for at, rows in right:
+        grey[rows, at : at + 2] = 90
+    if dot is not None:
+        grey[20:27, dot : dot + 7] = 30
+    return grey
+
+
+@pytest.mark.parametrize(
+    "strays",
+    [
+        {"right": [(880, slice(0, 46))]},
+        {"right": [(700, slice(0, 25)), (700, slice(30, 46))]},
+        {"dot": 600},
+        {"right": [(880, slice(0, 46))], "dot": 500},
+    ],
+)
+def test_a_line_ends_where_its_text_ends_and_not_at_a_stray_ruling_line_or_speck(strays):
+    [line] = ink.find_lines(cell(**strays))
+    assert (line.x0, line.x1) == (60, 120)
+
+
+@pytest.mark.parametrize("kept", [{"dot": 130}, {"dot": 200}, {"right": [(140, slice(6, 40))]}])
+def test_ink_near_the_text_is_never_left_out(kept):
+    [line] = ink.find_lines(cell(**kept))
+    assert line.x1 == (kept["dot"] + 7 if "dot" in kept else 142)
+
+
+def test_a_dash_alone_in_its_cell_stays():
+    grey = np.full((46, 900), 250, np.uint8)
+    grey[21:25, 60:78] = 0
+    assert [(line.x0, line.x1) for line in ink.find_lines(grey)] == [(60, 78)]
+
+
+@pytest.mark.parametrize("mark", [True, False])
+@pytest.mark.parametrize("shade", [(2, 16), (2, 26), (2, 20)])
+def test_a_shade_beside_a_box_does_not_tick_it(mark, shade):
+    grey = np.full((24, 44), 250, np.uint8)
+    cv2.rectangle(grey, (14, 5), (31, 21), (110,), 2)
+    grey[shade[0] : 5, shade[1] : shade[1] + 3] = 190
+    if mark:
+        cv2.line(grey, (18, 13), (21, 17), (90,), 2)
+        cv2.line(grey, (21, 17), (27, 9), (90,), 2)
+    assert ticked(grey, mm=200 / 25.4) is mark

@@ -59,6 +59,17 @@ def test_type_seal_and_every_field_are_drawn_by_name():
         assert f"seal: {verdict.value}" in {mark.name for mark in overlay.marks(seal, 1)}
 
 
+@pytest.mark.parametrize("at", [105.0, 200.0, 260.0])
+def test_a_name_does_not_hide_what_it_names(at):
+    left, right, top, bottom = (round(edge * BLANK.points) for edge in (at, at + 35, PLACE.y0 + 3, PLACE.y1 - 3))
+    pixels = BLANK.pixels.copy()
+    pixels[top:bottom, left:right:3] = 0
+    printed = (pixels == 0).all(axis=2)
+    value = FieldValue("a@b.example", "a@b.example", 0.95, 1, PLACE)
+    drawn = overlay.draw(Picture(pixels, BLANK.dpi), [only(value)], 1)
+    assert (drawn.pixels[printed].max(axis=1) < 60).all()
+
+
 _edge = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import tomllib
 import unicodedata
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -21,10 +22,13 @@ from config import forms, request_types
 from config.forms import Library
 from daemon.form_learning import learn_form
 from parsers.application import read
+from parsers.document import open_document
+from parsers.labels import find_parts, vocabulary
 from parsers.picture import Picture
 from parsers.reading import Route, SealVerdict
 from parsers.recogniser import Recogniser
 from parsers.rendering import render
+from parsers.ruling import find_grid
 from parsers.scan import PROBLEMS, scan_from_json, scan_to_json
 from parsers.scanner import Scanner
 from parsers.type_words import read_type
@@ -63,6 +67,27 @@ def as_pdf(picture):
     out = io.BytesIO()
     Image.fromarray(picture.pixels).save(out, "PDF", resolution=picture.dpi, quality=90)
     return out.getvalue()
+
+
+def with_box_before_type(name, *, ticked):
+    """The page with its request type moved to the right and a box drawn before it."""
+    form, table = forms.form("2024-07"), request_types.load()
+    [page] = open_document((SAMPLES / f"{name}.pdf").read_bytes()).pages
+    cell = find_parts(page.cells, vocabulary(form), table).type_cell
+    picture = page_of(name)
+    text, scale = cell.runs[0].box, picture.points
+    x0, x1, y0, y1 = (round(at * scale) for at in (text.x0 - 1, text.x1 + 1, text.y0 - 1, text.y1 + 1))
+    pixels, high = picture.pixels.copy(), y1 - y0
+    word = pixels[y0:y1, x0:x1].copy()
+    pixels[y0:y1, x0:x1] = word.max(axis=(0, 1))
+    left = x0 + 2 * high
+    pixels[y0:y1, left : left + x1 - x0] = word
+    corner, other = (x0 + 6, y0 + 6), (x0 + high - 6, y1 - 6)
+    cv2.rectangle(pixels, corner, other, (0, 0, 0), 2)
+    if ticked:
+        cv2.line(pixels, corner, other, (0, 0, 0), 3)
+        cv2.line(pixels, (corner[0], other[1]), (other[0], corner[1]), (0, 0, 0), 3)
+    return Picture(pixels, picture.dpi)
 
 
 def truth_of(name):
@@ -106,6 +131,54 @@ def test_a_scan_says_what_the_page_says(scanner, name, how):
     assert len(wrong) <= 1, wrong
     assert all(application.fields[key].confidence < 0.9 for key in wrong), wrong
     assert application.seal.verdict is not SealVerdict.ABSENT
+
+
+@pytest.mark.parametrize(("spread", "blur"), [((3, 2), 1.0), ((3, 2), 1.4), ((3, 3), 0.6)])
+def test_a_letter_whose_gaps_are_shut_is_no_box_before_a_type(scanner, spread, blur):
+    picture = page_of("handover")
+    pixels = cv2.GaussianBlur(cv2.erode(picture.pixels, np.ones(spread, np.uint8)), (0, 0), blur)
+    kind = scanner.scan(Picture(np.ascontiguousarray(pixels), picture.dpi), 1).sheets[0].kind
+    assert (kind.raw, kind.confidence) == ("担当変更", 1.0)
+
+
+@pytest.mark.parametrize(("ticked", "expected"), [(True, "new_issue"), (False, None)])
+def test_a_box_before_the_only_type_counts_whatever_the_word_says(scanner, ticked, expected):
+    picture = with_box_before_type("new_issue", ticked=ticked)
+    [application] = read(as_pdf(worn(picture)), received_on=DAY, recognise=scanner.scan).applications
+    assert (application.request_type.value if application.request_type else None) == expected
+
+
+def test_statements_whose_line_is_lost_in_a_fold_stay_two(scanner, monkeypatch):
+    picture = worn(page_of("new_issue"))
+    whole = scanner.scan(picture, 1).sheets[0]
+
+    def with_lost_line(*given):
+        ruled = find_grid(*given)
+        *others, upper, lower = sorted((box for box in ruled.boxes if box.x1 - box.x0 > 300), key=lambda box: box.y0)
+        while not (upper.y1 - upper.y0 < 16 and abs(upper.y1 - lower.y0) < 1 and abs(upper.x0 - lower.x0) < 1):
+            *others, upper, lower = *others, upper
+        boxes = {box: box for box in ruled.boxes} | {upper: upper._replace(y1=lower.y1)}
+        del boxes[lower]
+        return replace(ruled, boxes=tuple(boxes.values()))
+
+    monkeypatch.setattr("parsers.scanner.find_grid", with_lost_line)
+    folded = scanner.scan(picture, 1).sheets[0]
+    assert folded.ticks == whole.ticks
+    assert None not in folded.ticks.values()
+
+
+def test_a_form_on_its_head_is_turned_though_latin_labels_are_read_there_too(scanner):
+    picture = page_of("new_issue")
+    pixels, wide = picture.pixels.copy(), picture.pixels.shape[1]
+    latin = np.full((60, wide, 3), 255, np.uint8)
+    for at in range(4):
+        cv2.rectangle(latin, (60 + 150 * at, 5), (190 + 150 * at, 55), (0, 0, 0), 2)
+        cv2.putText(latin, "E-Mail", (75 + 150 * at, 42), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (0, 0, 0), 2)
+    # Four labels that are the right way up where the form is not.
+    pixels[-200:-140] = np.rot90(latin, 2)
+    for turn in (0, 2):
+        [sheet] = scanner.scan(worn(Picture(pixels, picture.dpi), turn=turn), 1).sheets
+        assert sheet.kind.raw == "新規発行"
 
 
 def test_every_value_of_a_scan_has_its_place_on_the_page_as_it_came(scanner):
