@@ -216,7 +216,7 @@ def test_the_file_of_checkpoints_grows_by_the_hour_and_only_with_the_log(written
     text = (written.settings.data_dir / checkpoints.FILE).read_text()
     assert audit.checkpoints_in(text) == [first, kept(written)]
     assert against(written, text) == []
-    written.clock.move(START)  # a clock that was put back stops nothing
+    written.clock.time = START  # a clock that was put back stops nothing
     with written.store.transaction() as tx:
         written.audit.append(tx, "note", at=START, actor="system")
     assert checkpoints.keep(written) == 1

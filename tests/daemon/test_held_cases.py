@@ -35,7 +35,7 @@ def refused(stage, monkeypatch):
     """The CA makes no certificate until the block is undone."""
     broken = pytest.MonkeyPatch()
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise CaError(CaErrorKind.LINT_FAILED, "the certificate breaks its profile", problems=["policies"])
 
     broken.setattr(issuance.issue, "prepare", refuse)

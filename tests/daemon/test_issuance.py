@@ -95,7 +95,7 @@ def test_decisions_that_do_not_carry_the_approval_issue_nothing(stage, values):
 def test_data_that_cannot_become_a_certificate_hold_the_case_revoke_nothing_and_are_told_to_staff(
     stage, monkeypatch, kind
 ):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise CaError(kind, "the data cannot stand in a certificate", problems=["common_name_too_long"])
 
     monkeypatch.setattr(issuance.issue, "prepare", refuse)

@@ -3,8 +3,10 @@
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from daemon.store import Store, alembic_config
+from support.authorities import hierarchy
 
 BEFORE = "333e654c13b1"
 T1, T2 = "2026-04-01T00:00:00.000000Z", "2026-04-02T00:00:00.000000Z"
@@ -80,8 +82,8 @@ def test_a_certificate_needs_no_case_any_more_and_those_that_are_there_stay_guar
         run = connection.exec_driver_sql
         run(
             "INSERT INTO authorities (id, role, certificate, crl_url, ca_url, recorded_at) VALUES "
-            "('a', 'issuing', 'c', '', '', ?)",
-            (T1,),
+            "('a', 'issuing', ?, '', '', ?)",
+            (hierarchy().issuing.certificate.public_bytes(Encoding.DER), T1),
         )
         run(row, ("1a", 1, 1, T1, T2, T1, T2))
         with pytest.raises(sa.exc.IntegrityError):

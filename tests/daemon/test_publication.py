@@ -448,6 +448,7 @@ def test_nss_takes_the_crl_into_its_database(centre, tmp_path):
         ("DELETE FROM crls WHERE kind = 'delta'", "crl_none (delta)"),
         ("DELETE FROM crls WHERE kind = 'partition'", "crl_none (p1)"),
         ("UPDATE crls SET base_number = 7, number = 8 WHERE kind = 'delta'", "crl_none (delta)"),
+        ("UPDATE crls SET base_number = 77 WHERE kind = 'delta'", "crl_base_unknown (delta)"),
         ("UPDATE crls SET der = NULL, digest = 'aa' WHERE kind = 'delta'", "crl_differs (delta)"),
         ("UPDATE crls SET next_update = '2027-01-01T00:00:00.000000Z' WHERE kind = 'partition'", "crl_differs (p1)"),
         ("UPDATE crls SET change = 0 WHERE kind = 'full' AND number = 1", "crl_lacks_revoked"),

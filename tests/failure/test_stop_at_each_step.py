@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from daemon import audit, intake, ledger, loop, opening, unpacking, upkeep
+from daemon import audit, intake, ledger, loop, opening, publication, unpacking
 from daemon.demo.stage import APPROVERS, CENTRE
 from daemon.demo.story import AOZORA
 from daemon.loop import Progress
@@ -82,7 +82,7 @@ PLACES = [
     Place("5", "case ended", "approval", at_event("case_done", committed=True)),
     Place("5", "before the CRL is signed", "approval", at_part("signer", "sign_draft")),
     Place("5", "CRL signed not recorded", "approval", at_event("crl_published")),
-    Place("5", "CRL recorded not written", "approval", at_function(upkeep, "write_durably")),
+    Place("5", "CRL recorded not written", "approval", at_function(publication, "_put_in_place")),
     Place("6", "letter taken up", "application", at_sql("UPDATE letters SET state", "sending", committed=True)),
     Place("6", "before SMTP", "application", at_door("open_transport", "send")),
     Place("6", "letter accepted not noted", "application", at_door("open_transport", "send", after=True), twice=1),

@@ -146,7 +146,7 @@ class Service:
         kill_points.lay(self.touch)
         centre = self._open()
         try:
-            with service._alone(centre):
+            with service.alone(centre.settings):
                 loop.run(centre, self.stopping, self.line.commands)
         finally:
             centre.close()
