@@ -162,7 +162,7 @@ def test_a_dated_revocation_waits_for_its_time_and_is_made_up_for_after_an_outag
     task(stage, "revoke", due)
     task(stage, "close", due)
     stage.clock.move(due - timedelta(seconds=1))
-    assert upkeep.look_after(stage.centre) == 0
+    assert upkeep.carry_out_due(stage.centre) == 0
     stage.clock.move(due + timedelta(days=4))
     assert upkeep.carry_out_due(stage.centre) == 2
     assert upkeep.carry_out_due(stage.centre) == 0
