@@ -154,7 +154,6 @@ class Silent:
 def real():
     with RealMailServer() as running:
         running.add_mailbox(CENTRE, PASSWORD)
-        running.append(CENTRE, make_message("x\r\n" * 20_000))
         yield running
 
 
@@ -200,6 +199,7 @@ def test_a_service_that_waits_for_a_connection_stops(copied, security, accepts):
 
 @pytest.mark.parametrize("state", ["idle", "in the middle of a mail"])
 def test_a_service_that_waits_for_a_real_server_stops(copied, real, state):
+    real.append(CENTRE, make_message("x\r\n" * 20_000))  # one for each test: the service files what it has read
     with Proxy(real.imap_port) as proxy:
         config = write_config(copied, real, port=str(proxy.port), security='"plain"')
         token = b"IDLE\r\n" if state == "idle" else b"BODY.PEEK[]"
