@@ -248,7 +248,30 @@ def _digest(data: bytes, algorithm: hashes.HashAlgorithm | Prehashed) -> tuple[b
     return hasher.finalize(), algorithm.name
 
 
-class _TokenRsaKey(rsa.RSAPrivateKey):
+class _InToken:
+    """What keys of both kinds have in common: they sign in their token and do not leave it."""
+
+    _token: "Token"
+    _label: str
+
+    def check(self) -> None:
+        """Raises CaError(key_unavailable) where the token could not sign now."""
+        self._token.check_key(self._label)
+
+    def private_numbers(self) -> NoReturn:
+        raise _stays()
+
+    def private_bytes(self, encoding: Any, format: Any, encryption_algorithm: Any) -> NoReturn:  # noqa: A002, ANN401, ARG002
+        raise _stays()
+
+    def __copy__(self) -> NoReturn:
+        raise _stays()
+
+    def __deepcopy__(self, memo: Any) -> NoReturn:  # noqa: ANN401
+        raise _stays()
+
+
+class _TokenRsaKey(_InToken, rsa.RSAPrivateKey):
     """An RSA key in a token, as `cryptography` takes it for one of its own."""
 
     def __init__(self, token: Token, label: str, public: rsa.RSAPublicKey) -> None:
@@ -267,27 +290,11 @@ class _TokenRsaKey(rsa.RSAPrivateKey):
         digest, name = _digest(bytes(data), algorithm)
         return self._token.sign_digest(self._label, pkcs11.Mechanism.RSA_PKCS, _DIGEST_INFO[name] + digest)
 
-    def check(self) -> None:
-        """Raises CaError(key_unavailable) where the token could not sign now."""
-        self._token.check_key(self._label)
-
     def decrypt(self, ciphertext: bytes, padding: Any) -> NoReturn:  # noqa: ANN401, ARG002
         raise UnsupportedAlgorithm("a CA key deciphers nothing")
 
-    def private_numbers(self) -> NoReturn:
-        raise _stays()
 
-    def private_bytes(self, encoding: Any, format: Any, encryption_algorithm: Any) -> NoReturn:  # noqa: A002, ANN401, ARG002
-        raise _stays()
-
-    def __copy__(self) -> NoReturn:
-        raise _stays()
-
-    def __deepcopy__(self, memo: Any) -> NoReturn:  # noqa: ANN401
-        raise _stays()
-
-
-class _TokenEcKey(ec.EllipticCurvePrivateKey):
+class _TokenEcKey(_InToken, ec.EllipticCurvePrivateKey):
     """The same for a key on a curve."""
 
     def __init__(self, token: Token, label: str, public: ec.EllipticCurvePublicKey) -> None:
@@ -311,24 +318,8 @@ class _TokenEcKey(ec.EllipticCurvePrivateKey):
         half = len(both) // 2
         return encode_dss_signature(int.from_bytes(both[:half]), int.from_bytes(both[half:]))
 
-    def check(self) -> None:
-        """Raises CaError(key_unavailable) where the token could not sign now."""
-        self._token.check_key(self._label)
-
     def exchange(self, algorithm: Any, peer_public_key: Any) -> NoReturn:  # noqa: ANN401, ARG002
         raise UnsupportedAlgorithm("a CA key agrees on nothing")
-
-    def private_numbers(self) -> NoReturn:
-        raise _stays()
-
-    def private_bytes(self, encoding: Any, format: Any, encryption_algorithm: Any) -> NoReturn:  # noqa: A002, ANN401, ARG002
-        raise _stays()
-
-    def __copy__(self) -> NoReturn:
-        raise _stays()
-
-    def __deepcopy__(self, memo: Any) -> NoReturn:  # noqa: ANN401
-        raise _stays()
 
 
 _PKCS1V15 = padding.PKCS1v15

@@ -56,8 +56,6 @@ def _tell(centre: Centre, step: str, kind: Kind) -> None:
     subject, meaning = _WORDS[kind]
     key = f"alarm:{kind.value}:{now.astimezone(JST):%Y%m%d}"
     with centre.store.transaction() as tx:
-        if post.told(tx, key):
-            return
-        _log.error("staff are told: %s (%s)", kind.value, step)
         lines = (meaning, "システム担当者にご連絡ください（ogis-lra check で原因を確認できます）。")
-        post.notify(tx, centre, key=key, subject=subject, lines=lines, now=now)
+        if post.notify_once(tx, centre, key=key, subject=subject, lines=lines, now=now):
+            _log.error("staff are told: %s (%s)", kind.value, step)

@@ -31,13 +31,12 @@ def watch(centre: Centre) -> int:
             return 0
         week = now.astimezone(JST).isocalendar()
         key = f"alarm:ca-ends:{week.year}-{week.week:02d}"
-        if post.told(tx, key):
-            return 0
-        _log.error("staff are told: the issuing CA issues whole terms until %s", f"{last:%Y-%m-%d}")
         lines = (
             f"現在の発行認証局で証明書を発行できるのは {last.astimezone(JST):%Y-%m-%d} までです。",
             "その後は、証明書の有効期間が認証局の有効期限を超えるため、発行できません。",
             "システム担当者に、次の発行認証局の作成（ogis-lra ca rollover）をご依頼ください。",
         )
-        post.notify(tx, centre, key=key, subject="発行認証局の更新が必要です", lines=lines, now=now)
+        if not post.notify_once(tx, centre, key=key, subject="発行認証局の更新が必要です", lines=lines, now=now):
+            return 0
+        _log.error("staff are told: the issuing CA issues whole terms until %s", f"{last:%Y-%m-%d}")
     return 1

@@ -100,9 +100,8 @@ def _local(time: datetime) -> str:
 
 def _tell(tx: Connection, centre: Centre, alarm: _Alarm, now: datetime) -> int:
     key = f"alarm:crl:{alarm.kind}:{alarm.authority}:{now.astimezone(JST):%Y%m%d}"
-    if post.told(tx, key):
+    lines = (alarm.meaning, "システム担当者にご連絡ください。")
+    if not post.notify_once(tx, centre, key=key, subject=alarm.subject, lines=lines, now=now):
         return 0
     _log.error("staff are told: CRL of %s %s", alarm.authority, alarm.kind)
-    lines = (alarm.meaning, "システム担当者にご連絡ください。")
-    post.notify(tx, centre, key=key, subject=alarm.subject, lines=lines, now=now)
     return 1

@@ -10,12 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from . import approval, cases, letters, reception, schema
+from . import approval, cases, letters, reception
 from .answers import answer
 from .case import CaseKind, Event, State
 from .cases import Case
 from .centre import Centre
-from .store import every
 
 
 class NotHeld(Exception):
@@ -31,11 +30,8 @@ def release(tx: Connection, centre: Centre, case: Case, *, actor: str, now: date
     _must_be_held(case)
     if case.kind is CaseKind.RENEWAL:
         return _end(tx, centre, case, actor, now, renews_serial=None)
-    if case.kind is CaseKind.APPLICATION and not _has_form(tx, case):
-        raise NotHeld(
-            f"{case.number} has no form that was read; ask for a new one, or `ogis-lra import` one that is readable, "
-            "and drop this case"
-        )
+    if case.kind is CaseKind.APPLICATION:
+        _must_have_form(tx, case)
     _cancel_tasks(tx, case, now)
     case = cases.apply(tx, centre.audit, case, Event.RELEASED, now=now, actor=actor, accepted_at=None)
     if case.kind is CaseKind.APPLICATION:
@@ -61,9 +57,14 @@ def _must_be_held(case: Case) -> None:
         raise NotHeld(f"{case.number} is not held: it is {case.state}")
 
 
-def _has_form(tx: Connection, case: Case) -> bool:
-    table = schema.applications
-    return bool(every(tx, table.select().where(table.c.case_id == case.id, table.c.version == case.version)))
+def _must_have_form(tx: Connection, case: Case) -> None:
+    try:
+        cases.version_row(tx, case)
+    except KeyError:
+        raise NotHeld(
+            f"{case.number} has no form that was read; ask for a new one, or `ogis-lra import` one that is readable, "
+            "and drop this case"
+        ) from None
 
 
 def _cancel_tasks(tx: Connection, case: Case, now: datetime) -> None:

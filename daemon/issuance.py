@@ -18,16 +18,16 @@ from functools import partial
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from ca import bundle, claims, issue, register
+from ca import bundle, issue, register
 from ca.bundle import BundleKind
 from ca.crl_scope import partition_of
 from ca.errors import CaError, CaErrorKind
-from ca.issue import IssuanceRequest, Prepared
+from ca.issue import IssuanceRequest
 from ca.names import Subject
 from ca.signer import Signer
 from config.request_types import RequestType
 
-from . import approval, binding, cases, completion, former, matter, opening, post, reach, registrations, schema
+from . import approval, binding, cases, completion, former, matter, opening, post, reach, registrations, schema, signing
 from .case import CaseKind, Event, State
 from .cases import Case, TaskRow
 from .centre import Centre
@@ -252,10 +252,17 @@ def _issue(centre: Centre, case: Case, registration: Registration, keys: KeyMake
     serial = issue.new_serial(centre.random_bytes)
     partition = partition_of(serial, centre.settings.crl.partitions)
     prepared = issue.prepare(request, signer.authority, serial, partition=partition)
-    _reserve(centre, case, registration, prepared)
-    _claim(centre, case, prepared)
-    der = signer.sign_certificate(prepared)
-    issue.compare(prepared, der)
+    der = signing.certify(
+        centre,
+        signer,
+        prepared,
+        actor="issuer",
+        registration_id=registration.id,
+        case_id=case.id,
+        # Making a key takes a while, and a process may sleep for hours: is the case still ours to carry out?
+        still_wanted=lambda tx: _refuse_taken_over(tx, case),
+        registration=registration.id,
+    )
     certificate, chain = x509.load_der_x509_certificate(der), [signer.authority.certificate]
     password = bundle.make_password(centre.random_bytes)
     data = bundle.pack(
@@ -268,41 +275,6 @@ def _issue(centre: Centre, case: Case, registration: Registration, keys: KeyMake
     )
     opening.open_again(data, password, certificate, chain)
     return Issued(prepared, der, data, password, registration)
-
-
-def _reserve(centre: Centre, case: Case, registration: Registration, prepared: Prepared) -> None:
-    """Serial and to-be-signed bytes, before anything may be signed. Raises CaError(conflict)."""
-    with centre.store.transaction() as tx:
-        now = centre.clock()
-        # Making a key takes a while, and a process may sleep for hours: is the case still ours to carry out?
-        _refuse_taken_over(tx, case)
-        register.reserve(
-            tx,
-            prepared,
-            authority=prepared.authority,
-            registration_id=registration.id,
-            case_id=case.id,
-            now=now,
-            lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
-        )
-        centre.audit.append(
-            tx,
-            "serial_reserved",
-            at=now,
-            actor="issuer",
-            case_id=case.id,
-            serial=register.serial_text(prepared.serial),
-            registration=registration.id,
-        )
-
-
-def _claim(centre: Centre, case: Case, prepared: Prepared) -> None:
-    """The audit line before the signature: from its commit on the serial counts as signed. Raises CaError(conflict)."""
-    serial = register.serial_text(prepared.serial)
-    with centre.store.transaction() as tx:
-        now = centre.clock()
-        claims.claim(tx, prepared, now=now)
-        centre.audit.append(tx, "signature_claimed", at=now, actor="issuer", case_id=case.id, serial=serial)
 
 
 def _refuse_taken_over(tx: Connection, case: Case) -> None:
@@ -328,9 +300,7 @@ def _complete(centre: Centre, case: Case, issued: Issued | None) -> bool:
         if issued is not None:
             if registrations.get(tx, issued.registration.id).state == "closed":
                 raise CaError(CaErrorKind.CONFLICT, "the registration was closed while its certificate was made")
-            serial = register.serial_text(issued.prepared.serial)
-            register.record_issued(tx, serial, issued.der, now=now)
-            centre.audit.append(tx, "certificate_issued", at=now, actor="issuer", case_id=case.id, serial=serial)
+            signing.record(tx, centre, issued.prepared, issued.der, actor="issuer", now=now, case_id=case.id)
         completion.complete(tx, centre, case, issued, now=now)
     return True
 

@@ -12,13 +12,12 @@ and a new one counts only after the configuration was changed as well.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import bundle, claims, issue, register
+from ca import bundle, issue, register
 from ca.bundle import BundleKind
 from ca.crl import Reason
 from ca.crl_scope import partition_of
@@ -30,7 +29,7 @@ from ca.profiles import Profile
 from ca.rows import CertificateState
 from ca.signer import Signer
 
-from . import post
+from . import post, signing
 from .centre import Centre, profiles_of
 
 PORTAL, STAFF = "portal_tls", "staff_smime"
@@ -143,9 +142,9 @@ def _requested_key(request: bytes) -> PublicKey:
 def _issue(
     centre: Centre, subject: Subject | ServerName, key: PublicKey, profile: Profile, whom: str
 ) -> tuple[x509.Certificate, Signer]:
-    signer, now = centre.signer, centre.clock()
+    signer = centre.signer
     signer.check()
-    not_before, not_after = profile.period(now)
+    not_before, not_after = profile.period(centre.clock())
     serial = issue.new_serial(centre.random_bytes)
     prepared = issue.prepare(
         IssuanceRequest(subject, key, profile, not_before, not_after),
@@ -154,28 +153,11 @@ def _issue(
         partition=partition_of(serial, centre.settings.crl.partitions),
     )
     text = register.serial_text(serial)
-    with centre.store.transaction() as tx:
-        register.reserve(
-            tx,
-            prepared,
-            authority=signer.authority,
-            registration_id=None,
-            case_id=None,
-            now=now,
-            lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
-        )
-        centre.audit.append(tx, "serial_reserved", at=now, actor="operator", serial=text, profile=profile.name)
-    with centre.store.transaction() as tx:
-        now = centre.clock()
-        claims.claim(tx, prepared, now=now)
-        centre.audit.append(tx, "signature_claimed", at=now, actor="operator", serial=text)
-    der = signer.sign_certificate(prepared)
-    issue.compare(prepared, der)
+    der = signing.certify(centre, signer, prepared, actor="operator", profile=profile.name)
     certificate = x509.load_der_x509_certificate(der)
     now = centre.clock()
     with centre.store.transaction() as tx:
-        register.record_issued(tx, text, der, now=now)
-        centre.audit.append(tx, "certificate_issued", at=now, actor="operator", serial=text, profile=profile.name)
+        signing.record(tx, centre, prepared, der, actor="operator", now=now, profile=profile.name)
         post.notify(
             tx,
             centre,

@@ -130,6 +130,14 @@ def told(tx: Connection, key: str) -> bool:
     return one(tx, found) is not None
 
 
+def notify_once(tx: Connection, centre: Centre, *, key: str, subject: str, lines: Sequence[str], now: datetime) -> bool:
+    """As `notify`, unless staff were told under this key already; whether they are told now."""
+    if told(tx, key):
+        return False
+    notify(tx, centre, key=key, subject=subject, lines=lines, now=now)
+    return True
+
+
 def tell_staff(
     tx: Connection,
     centre: Centre,

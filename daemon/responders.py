@@ -16,7 +16,7 @@ from functools import partial
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from ca import claims, issue, register
+from ca import issue, register
 from ca.authority import Authority
 from ca.errors import UNREADABLE, CaError, CaErrorKind
 from ca.issue import IssuanceRequest
@@ -29,7 +29,7 @@ from ca.signer import ResponderSigner, Signer, make_ca_key
 from config.credentials import CredentialError
 from config.settings import Settings
 
-from . import authorities, post
+from . import authorities, post, signing
 from .cabinet import Cabinet
 from .centre import Centre, profiles_of
 from .guard import attempt
@@ -175,11 +175,9 @@ def _tell(centre: Centre, authority_id: str, current: ResponseSigner | None) -> 
         meaning = f"{asking}応答できません。"
     else:
         meaning = f"{asking}、{current.not_after.astimezone(JST):%Y-%m-%d %H:%M} から応答できなくなります。"
+    lines = (meaning, "システム担当者にご連絡ください（原因はログにあります。ogis-lra check でも確認できます）。")
     with centre.store.transaction() as tx:
-        if post.told(tx, key):
-            return
-        lines = (meaning, "システム担当者にご連絡ください（原因はログにあります。ogis-lra check でも確認できます）。")
-        post.notify(tx, centre, key=key, subject="OCSP応答者の証明書を更新できません", lines=lines, now=now)
+        post.notify_once(tx, centre, key=key, subject="OCSP応答者の証明書を更新できません", lines=lines, now=now)
 
 
 def _is_wanted(centre: Centre, issuer: Signer, current: ResponseSigner | None) -> bool:
@@ -208,38 +206,19 @@ def _profiles() -> list[str]:
 
 def _make(centre: Centre, cabinet: Cabinet, issuer: Signer) -> ResponderSigner:
     """A new key and certificate. Raises CaError, OSError; nothing but a reserved serial number is left behind."""
-    now = centre.clock()
     profile = profiles_of(centre.settings)[centre.settings.ocsp.profile]
     key = make_ca_key(profile.key)
-    not_before, not_after = profile.period(now)
+    not_before, not_after = profile.period(centre.clock())
     request = IssuanceRequest(
         _name_of(issuer.authority), key.public_key, profile, not_before, min(not_after, issuer.authority.not_after)
     )
     prepared = issue.prepare(request, issuer.authority, issue.new_serial(centre.random_bytes))
     serial = register.serial_text(prepared.serial)
     cabinet.keep(key_name(issuer.authority, serial), key, centre.random_bytes)
-    with centre.store.transaction() as tx:
-        register.reserve(
-            tx,
-            prepared,
-            authority=issuer.authority,
-            registration_id=None,
-            case_id=None,
-            now=now,
-            lease_until=now + timedelta(minutes=centre.settings.policy.lease_minutes),
-        )
-        centre.audit.append(tx, "serial_reserved", at=now, actor="issuer", serial=serial, profile=profile.name)
-    with centre.store.transaction() as tx:
-        now = centre.clock()
-        claims.claim(tx, prepared, now=now)
-        centre.audit.append(tx, "signature_claimed", at=now, actor="issuer", serial=serial)
-    der = issuer.sign_certificate(prepared)
-    issue.compare(prepared, der)
+    der = signing.certify(centre, issuer, prepared, actor="issuer", profile=profile.name)
     signer = ResponderSigner(issuer.authority, x509.load_der_x509_certificate(der), key)
     with centre.store.transaction() as tx:
-        now = centre.clock()
-        register.record_issued(tx, serial, der, now=now)
-        centre.audit.append(tx, "certificate_issued", at=now, actor="issuer", serial=serial, profile=profile.name)
+        signing.record(tx, centre, prepared, der, actor="issuer", now=centre.clock(), profile=profile.name)
     cabinet.clear(key_name(issuer.authority, ""), but=key_name(issuer.authority, serial))
     _log.info("OCSP responder: a new certificate until %s", f"{not_after:%Y-%m-%d}")
     return signer
